@@ -1,0 +1,159 @@
+"""`python -m toytrain`: train a Config without a browser. Every field of Config is an option."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from .config import Config, Limits
+from .errors import ToytrainError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 with one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+    except ToytrainError as error:
+        print(f"toytrain: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"toytrain: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m toytrain",
+        description="Train a toy network and print the book's log lines. Ctrl-C ends the training "
+        "and still writes the files asked for.",
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument("--config", type=Path, metavar="FILE.json",
+                       help="take the settings from this file; options given beside it win")  # fmt: skip
+    files.add_argument("--save", type=Path, metavar="model.pth", help="write the bare state_dict")
+    files.add_argument("--checkpoint", type=Path, metavar="full.pth",
+                       help="write a full checkpoint, from which the run resumes bit for bit")  # fmt: skip
+    files.add_argument("--resume", type=Path, metavar="full.pth",
+                       help="go on from a full checkpoint; only --epochs and --learning-rate "
+                       "can change")  # fmt: skip
+    files.add_argument("--losses", type=Path, metavar="FILE.json",
+                       help="write every batch loss in full precision")  # fmt: skip
+    files.add_argument("--script", type=Path, metavar="FILE.py",
+                       help="write the plain PyTorch script instead of training")  # fmt: skip
+    parser.add_argument("--steps", type=int, metavar="N", help="end after so many batches more")
+    groups: dict[str, Any] = {}
+    for spec in dataclasses.fields(Config):
+        bounds: Limits = spec.metadata["limits"]
+        if bounds.group not in groups:
+            groups[bounds.group] = parser.add_argument_group(bounds.group)
+        groups[bounds.group].add_argument("--" + spec.name.replace("_", "-"), **_option(spec, bounds))
+    return parser
+
+
+def _option(spec: dataclasses.Field, bounds: Limits) -> dict[str, Any]:
+    """How argparse reads one field. What is out of range is left for Config to refuse."""
+    book = f" [book {bounds.book}]" if bounds.book else ""
+    default = " ".join(map(str, spec.default)) if bounds.count else spec.default
+    # argparse formats help with %, and knows an option was not given by the default None.
+    shared = {"default": None, "dest": spec.name,
+              "help": f"{bounds.help} (default: {default}){book}".replace("%", "%%")}  # fmt: skip
+    if isinstance(spec.default, bool):
+        return shared | {"action": argparse.BooleanOptionalAction}
+    if bounds.count:
+        return shared | {"nargs": "+", "type": type(spec.default[0]), "metavar": "VALUE"}
+    return shared | {"type": type(spec.default),
+                     "metavar": "NAME" if bounds.choices else bounds.unit.upper() or "N"}  # fmt: skip
+
+
+def _run(options: argparse.Namespace) -> None:
+    given = {
+        spec.name: getattr(options, spec.name)
+        for spec in dataclasses.fields(Config)
+        if getattr(options, spec.name) is not None
+    }
+    if options.steps is not None and options.steps < 1:
+        raise ToytrainError(f"--steps = {options.steps} is not permitted; permitted is 1 or more.")
+    if options.resume is None:
+        start = Config.from_json(options.config.read_text()) if options.config else Config()
+        config = dataclasses.replace(start, **given)
+
+    import torch  # after the settings are checked: a mistyped option need not wait for it
+
+    from . import checkpoint
+    from .script import write_script
+    from .trainer import Trainer
+
+    torch.set_num_threads(1)
+    if options.resume is None:
+        trainer = Trainer.from_config(config)
+    else:
+        trainer = _resume(checkpoint.load(options.resume.read_bytes()), given)
+    if options.script:
+        steps = trainer.steps + options.steps if options.steps else None
+        script = write_script(trainer.config, trainer.learning_rates, steps)
+        options.script.write_text(script, encoding="utf-8")
+        return
+    _train(trainer, options.steps)
+    snapshot = trainer.snapshot()
+    if options.save:
+        options.save.write_bytes(checkpoint.save_weights(snapshot))
+    if options.checkpoint:
+        options.checkpoint.write_bytes(checkpoint.save(snapshot))
+    if options.losses:
+        options.losses.write_text(json.dumps(snapshot.losses.tolist()))
+    if snapshot.diverged:
+        raise ToytrainError(snapshot.diverged)
+
+
+def _resume(snapshot, given: dict[str, Any]):
+    """The Trainer that goes on from a checkpoint, with the settings that may change."""
+    from .trainer import Trainer
+
+    wanted = dataclasses.replace(snapshot.config, **given)
+    for name in given.keys() - {"epochs", "learning_rate"}:
+        if getattr(wanted, name) != getattr(snapshot.config, name):
+            raise ToytrainError(
+                f"{name} = {getattr(snapshot.config, name)} in the checkpoint cannot become "
+                f"{getattr(wanted, name)}; only epochs and learning_rate can change.",
+                field=name,
+            )
+    trainer = Trainer.from_config(dataclasses.replace(snapshot.config, epochs=wanted.epochs))
+    trainer.restore(snapshot)
+    if "learning_rate" in given and wanted.learning_rate != trainer.learning_rate:
+        trainer.set_learning_rate(wanted.learning_rate)
+    return trainer
+
+
+def _train(trainer, steps: int | None) -> None:
+    """Train to the end, or until Ctrl-C, with the book's log lines and on a terminal a progress bar."""
+    from tqdm import tqdm
+
+    batches = len(trainer.train_loader)
+    total = trainer.epochs * batches or None
+    if steps is not None:
+        total = min(trainer.steps + steps, total or trainer.steps + steps)
+    epochs = f"{trainer.epochs:03d}" if trainer.epochs else "…"
+    with tqdm(total=total, initial=trainer.steps, unit="batch", disable=None, leave=False) as bar:
+        try:
+            while not trainer.ended and (total is None or trainer.steps < total):
+                epoch, batch = trainer.epoch, trainer.batch
+                loss = trainer.step()
+                if trainer.diverged:
+                    break
+                bar.write(f"Epoch: {epoch + 1:03d}/{epochs} | Batch {batch:03d}/{batches:03d}"
+                          f" | Train/Val Loss: {loss:.2f}", file=sys.stdout)  # fmt: skip
+                bar.update()
+        except KeyboardInterrupt:
+            print(f"Stopped after {trainer.steps} batches.", file=sys.stderr)
+    snapshot = trainer.snapshot()
+    data = snapshot.data
+    for name, dataset in ("Training", data.train), ("Test", data.test):
+        print(f"{name} {trainer.task.score_name}: {snapshot.evaluate(dataset)[1]:.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

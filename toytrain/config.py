@@ -1,0 +1,286 @@
+"""Config: everything a run is made of, as one flat, frozen, hashable value.
+
+Equal Configs are the same run: cache key, query string, checkpoint entry and script all hold one.
+Limits, unit, help and the book's section are field metadata, so that the command line and the page
+are read off the fields. Nothing here knows PyTorch or looks at data: what depends on the points
+(a batch larger than the training rows) is checked where the data is made, in `data.py`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from .datasets import DATASETS
+from .errors import ToytrainError
+
+FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "linear")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+DEVICES = ("cpu", "cuda", "mps")
+GROUPS = ("data", "features", "network", "training")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a field may hold, as the metadata of that field.
+
+    `low` and `high` bound each number, `choices` names each permitted text, `count` bounds the
+    length of a tuple.
+    """
+
+    help: str
+    group: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+    count: tuple[int, int] | None = None
+    unit: str = ""
+    book: str = ""
+
+    def describe(self) -> str:
+        """The permitted range in words: '1 to 1024', 'one of sgd, adam'."""
+        if self.choices:
+            one = "one of " + ", ".join(self.choices)
+        else:
+            one = f"{self.low:g} to {self.high:.10g}"
+        return f"{self.count[0]} to {self.count[1]} values, each {one}" if self.count else one
+
+
+def option(default: Any, help: str, group: str, **limits: Any) -> Any:
+    """A Config field with its default and its Limits."""
+    return field(default=default, metadata={"limits": Limits(help, group, **limits)})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run is made of. A value out of range is refused with a ToytrainError that names it.
+
+    A field that a choice leaves without a use is ignored: points, noise and seed of the book's
+    five points, momentum of Adam.
+    """
+
+    dataset: str = option(
+        "moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6"
+    )
+    points: int = option(500, "How many points, for training and testing together.", "data",
+                         low=10, high=5000)  # fmt: skip
+    noise: float = option(0.1, "Standard deviation of the noise added to the points (for "
+                          "regression: to the targets).", "data", low=0, high=2)  # fmt: skip
+    classes: int = option(2, "How many classes (blobs, imbalanced and spirals can have more than "
+                          "two).", "data", low=2, high=10, book="A.5")  # fmt: skip
+    data_seed: int = option(0, "Seed of the data: another seed, another sample.", "data",
+                            low=0, high=2**32 - 1)  # fmt: skip
+    test_fraction: float = option(0.2, "Share of the points kept back for testing.", "data",
+                                  low=0.05, high=0.9, book="A.7")  # fmt: skip
+    features: tuple[str, ...] = option(
+        ("x1", "x2"),
+        "What the network sees of a point.",
+        "features",
+        choices=FEATURES,
+        count=(1, len(FEATURES)),
+    )
+    hidden: tuple[int, ...] = option((30, 20), "Neurons in each hidden layer, from first to last.",
+                                     "network", low=1, high=64, count=(1, 6),
+                                     unit="neurons", book="A.5")  # fmt: skip
+    activation: str = option(
+        "relu", "What follows each hidden layer.", "network", choices=ACTIVATIONS, book="A.5"
+    )
+    dropout: float = option(0.0, "Share of hidden values set to zero at random while training.",
+                            "network", low=0, high=0.9)  # fmt: skip
+    batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
+    batch_size: int = option(32, "Training examples per step.", "training",
+                             low=1, high=1024, unit="examples", book="A.6")  # fmt: skip
+    shuffle: bool = option(
+        True, "Deal the training examples in a new order each epoch.", "training", book="A.6"
+    )
+    drop_last: bool = option(
+        False, "Leave out the last batch of an epoch if it is not full.", "training", book="A.6"
+    )
+    num_workers: int = option(0, "Processes that load batches beside the training. They change no "
+                              "figure: the page trains without them, the script and the command "
+                              "line use them.", "training", low=0, high=8,
+                              unit="processes", book="A.6")  # fmt: skip
+    optimizer: str = option(
+        "sgd", "How a gradient changes the weights.", "training", choices=OPTIMIZERS, book="A.7"
+    )
+    learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
+                                  "training", low=1e-6, high=100, book="A.7")  # fmt: skip
+    momentum: float = option(0.0, "How much of the last step goes on (SGD and RMSprop).",
+                             "training", low=0, high=0.999)  # fmt: skip
+    nesterov: bool = option(False, "Nesterov's momentum (SGD with momentum above 0).", "training")
+    weight_decay: float = option(0.0, "L2: pulls the weights towards zero in proportion to their "
+                                 "size.", "training", low=0, high=1)  # fmt: skip
+    l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
+                       "training", low=0, high=1)  # fmt: skip
+    seed: int = option(123, "Seed of the weights and of the order of the batches.", "training",
+                       low=0, high=2**32 - 1, book="A.5")  # fmt: skip
+    device: str = option(
+        "cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9"
+    )
+    epochs: int = option(0, "How often to go through the training data; 0: until paused.",
+                         "training", low=0, high=100_000, unit="epochs", book="A.7")  # fmt: skip
+
+    def __post_init__(self):
+        for spec in dataclasses.fields(self):
+            checked = _check(spec, getattr(self, spec.name))
+            object.__setattr__(self, spec.name, checked)
+        DATASETS[self.dataset].check_classes(self.dataset, self.classes)
+        if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
+            raise ToytrainError(
+                "nesterov = True needs momentum; set momentum above 0 or switch nesterov off.",
+                field="nesterov",
+            )
+        if self.batch_norm and self.batch_size == 1:
+            raise ToytrainError(
+                "batch_norm = True cannot work with batch_size = 1: one example has no spread; "
+                "use batches of at least 2 or switch batch_norm off.",
+                field="batch_size",
+            )
+
+    @property
+    def task(self) -> str:
+        """'classification' or 'regression', as the dataset says: a key of `task.TASKS`."""
+        return DATASETS[self.dataset].task
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, in the order of the fields."""
+        return {
+            spec.name: getattr(self, spec.name)
+            for spec in dataclasses.fields(self)
+            if getattr(self, spec.name) != spec.default
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, with plain JSON values (tuples as lists)."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Config":
+        """The Config with these fields; the others keep their defaults."""
+        known = {spec.name for spec in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ToytrainError(f"{name} is not a setting; known are {', '.join(sorted(known))}.",
+                                    field=str(name))  # fmt: skip
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ToytrainError(f"This is not JSON ({error}); write an object of settings.") from error
+        if not isinstance(values, dict):
+            raise ToytrainError("A Config in JSON is an object of settings, such as {\"seed\": 123}.")
+        return cls.from_dict(values)
+
+    def to_query(self) -> str:
+        """A query string of what differs from the defaults: short addresses stay short."""
+        return urlencode(self.to_texts(), safe=",*^()")
+
+    def to_texts(self) -> dict[str, str]:
+        """The fields that differ from the defaults as the texts of a query string."""
+        return {
+            name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for name, value in self.changes().items()
+        }
+
+    @classmethod
+    def from_query(cls, query: str) -> "Config":
+        """The Config that a query string describes; a text that is no value is refused."""
+        return cls.from_texts(dict(parse_qsl(query.removeprefix("?"), keep_blank_values=True)))
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> "Config":
+        """The Config of texts, as an address or a text field holds them."""
+        specs = {spec.name: spec for spec in dataclasses.fields(cls)}
+        return cls.from_dict(
+            {name: parse(specs[name], text) if name in specs else text
+             for name, text in texts.items()}
+        )  # fmt: skip
+
+
+FIELDS: dict[str, dataclasses.Field] = {spec.name: spec for spec in dataclasses.fields(Config)}
+
+
+def limits(name: str) -> Limits:
+    """The Limits of a Config field."""
+    return FIELDS[name].metadata["limits"]
+
+
+def parse(spec: dataclasses.Field, text: str) -> Any:
+    """The value that a text stands for, by the kind of the field's default."""
+    text = text.strip()
+    if isinstance(spec.default, tuple):
+        parts = [part for part in text.replace(";", ",").split(",") if part.strip()]
+        return tuple(_parse_one(spec, spec.default[0], part.strip(), text) for part in parts)
+    return _parse_one(spec, spec.default, text, text)
+
+
+def _parse_one(spec: dataclasses.Field, example: Any, text: str, whole: str) -> Any:
+    if isinstance(example, str):
+        return text
+    if isinstance(example, bool):
+        words = {"true": True, "1": True, "on": True, "yes": True,
+                 "false": False, "0": False, "off": False, "no": False}  # fmt: skip
+        if text.lower() in words:
+            return words[text.lower()]
+        raise ToytrainError(f"{spec.name} = {_shown(whole)} is neither true nor false.", spec.name)
+    try:
+        return type(example)(text)
+    except ValueError as error:
+        kind = "a whole number" if isinstance(example, int) else "a number"
+        raise ToytrainError(
+            f"{spec.name} = {_shown(whole)} is not {kind}; "
+            f"permitted is {spec.metadata['limits'].describe()}.",
+            spec.name,
+        ) from error
+
+
+def _check(spec: dataclasses.Field, value: Any) -> Any:
+    """The value in the field's own type, or a ToytrainError that names field, value and range."""
+    bounds: Limits = spec.metadata["limits"]
+    if bounds.count is None:
+        if _permits(bounds, spec.default, value):
+            return type(spec.default)(value)
+    elif isinstance(value, list | tuple) and bounds.count[0] <= len(value) <= bounds.count[1]:
+        example = spec.default[0]
+        if all(_permits(bounds, example, item) for item in value):
+            if bounds.choices and len(set(value)) < len(value):
+                raise ToytrainError(f"{spec.name} = {_shown(value)} names one value twice.", spec.name)
+            return tuple(type(example)(item) for item in value)
+    permitted = "true or false" if isinstance(spec.default, bool) else bounds.describe()
+    raise ToytrainError(
+        f"{spec.name} = {_shown(value)} is not permitted; permitted is {permitted}.", spec.name
+    )
+
+
+def _permits(bounds: Limits, example: Any, value: Any) -> bool:
+    """Whether one value is of the example's kind and within the bounds."""
+    if bounds.choices:
+        return isinstance(value, str) and value in bounds.choices
+    if isinstance(example, bool) or isinstance(value, bool):
+        return isinstance(example, bool) and isinstance(value, bool)
+    if not isinstance(value, int | float) or bounds.low is None or bounds.high is None:
+        return False
+    # Comparing refuses nan and infinity too, and must come before int(), which they break.
+    in_range = bounds.low <= value <= bounds.high
+    return in_range and (isinstance(example, float) or value == int(value))
+
+
+def _shown(value: Any) -> str:
+    """A refused value as the sentence quotes it: an address or a file can hold any length."""
+    try:
+        text = str(list(value)) if isinstance(value, tuple) else str(value)
+    except ValueError:  # Python will not write out an integer of thousands of digits
+        return "a very long number"
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,193 @@
+"""Config -> the plain PyTorch script that the run equals, bit for bit on the same machine.
+
+The script is readable by somebody with the book open and imports only torch (and NumPy and
+scikit-learn where the data needs them). Functions that both sides share are copied by
+`inspect.getsource`; layers and optimizer are written from the objects that really run.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Mapping
+
+import torch
+
+from .config import Config
+from .data import ToyDataset, compute_features
+from .datasets import DATASETS
+from .model import NeuralNetwork
+from .optimizers import optimizer_arguments
+from .task import TASKS, Task
+
+EPOCHS_OF_AN_ENDLESS_RUN = 10
+
+
+def write_script(
+    config: Config, learning_rates: Mapping[int, float] | None = None, steps: int | None = None
+) -> str:
+    """The script of a run: its Config, the changes of its learning rate, and how far it came.
+
+    `learning_rates` maps a step (batches trained before it) to the rate set there. `steps` ends the
+    script after so many batches; without it `config.epochs` does.
+    """
+    changes = {
+        step: rate
+        for step, rate in sorted((learning_rates or {}).items())
+        if steps is None or step < steps
+    }
+    task = TASKS[config.task]
+    run = "\n\n".join(
+        [_make_data(config, task), _make_model(config, task), _train(config, task, changes, steps),
+         _finish(config, task)]
+    )  # fmt: skip
+    if config.num_workers:
+        # Where processes are spawned, each of them loads this file and must not train as well.
+        run = 'if __name__ == "__main__":\n' + textwrap.indent(run, "    ")
+    return f"{_head(config)}\n\n\n{_definitions(config, task)}\n\n\n{run}\n"
+
+
+def _head(config: Config) -> str:
+    return f'''"""A run of toytrain as a plain PyTorch script.
+
+{config.to_query() or "every setting at its default"}
+
+Its losses are those of the run, bit for bit, on the same machine with torch {torch.__version__}.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
+
+# The number of threads is part of the result: sums are cut differently between two of them.
+torch.set_num_threads(1)'''
+
+
+def _definitions(config: Config, task: Task) -> str:
+    dataset = DATASETS[config.dataset]
+    shared = [dataset.make, dataset.split, ToyDataset, task.score]
+    if config.features != ("x1", "x2"):
+        shared.insert(2, compute_features)
+    return "\n\n\n".join([inspect.getsource(item).rstrip() for item in shared] + [_network(config, task)])
+
+
+def _network(config: Config, task: Task) -> str:
+    with torch.random.fork_rng(devices=[]):
+        layers = NeuralNetwork.from_config(config).layers
+    lines = "\n".join(f"            torch.nn.{layer!r}," for layer in layers)
+    return f'''class NeuralNetwork(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+{lines}
+        )
+
+    def forward(self, features):
+        logits = self.layers(features)
+        return logits'''
+
+
+def _make_data(config: Config, task: Task) -> str:
+    def features(points: str) -> str:
+        if config.features == ("x1", "x2"):
+            return points
+        return f"compute_features({points}, {list(config.features)})"
+
+    return f'''X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
+classes={config.classes}, seed={config.data_seed})
+train_rows, test_rows = {DATASETS[config.dataset].split.__name__}(\
+{task.groups_source}, test_fraction={config.test_fraction}, seed={config.data_seed})
+X = torch.tensor(X, dtype=torch.float32)
+y = {task.label_source}
+train_ds = ToyDataset({features("X[train_rows]")}, y[train_rows])
+test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])'''
+
+
+def _make_model(config: Config, task: Task) -> str:
+    kind, arguments = optimizer_arguments(config)
+    settings = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    # The weights are drawn on the CPU, so that they are the same on every device.
+    device = f'device = torch.device("{config.device}")\n' if config.device != "cpu" else ""
+    moved = ".to(device)" if device else ""
+    return f'''{device}torch.manual_seed({config.seed})
+model = NeuralNetwork(){moved}
+train_loader = DataLoader(
+    train_ds,
+    batch_size={config.batch_size},
+    shuffle={config.shuffle},
+    drop_last={config.drop_last},
+    num_workers={config.num_workers},
+)
+optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})'''
+
+
+def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None) -> str:
+    if steps is not None:
+        length = (
+            f"num_steps = {steps}  # how many batches the run had trained\n"
+            "num_epochs = (num_steps + len(train_loader) - 1) // len(train_loader)\n"
+        )
+    elif config.epochs:
+        length = f"num_epochs = {config.epochs}\n"
+    else:
+        length = (
+            f"num_epochs = {EPOCHS_OF_AN_ENDLESS_RUN}  # the run has no end of its own: your choice\n"
+        )
+    rates = (
+        f"learning_rates = {changes}  # batches trained before the change: the new rate\n"
+        if changes
+        else ""
+    )
+    change = """
+            if len(losses) in learning_rates:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rates[len(losses)]
+"""
+    move = """
+            features, labels = features.to(device), labels.to(device)
+"""
+    penalty = f"""
+            weights = [layer.weight for layer in model.layers if isinstance(layer, torch.nn.Linear)]
+            loss = loss + {config.l1!r} * sum(weight.abs().sum() for weight in weights)
+"""
+    stop = """
+            if len(losses) == num_steps:
+                return
+"""
+    return f'''{length}{rates}losses = []  # the loss of every batch
+
+
+def train():
+    for epoch in range(num_epochs):
+        model.train()
+        for batch_idx, (features, labels) in enumerate(train_loader):\
+{change if changes else ""}{move if config.device != "cpu" else ""}
+            logits = model(features)
+            loss = {task.loss_source}{penalty if config.l1 else ""}
+            if not torch.isfinite(loss):
+                print(f"Diverged at epoch {{epoch + 1}}, batch {{batch_idx + 1}}")
+                return
+
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+            losses.append(loss.item())
+            print(
+                f"Epoch: {{epoch + 1:03d}}/{{num_epochs:03d}}"
+                f" | Batch {{batch_idx:03d}}/{{len(train_loader):03d}}"
+                f" | Train/Val Loss: {{loss:.2f}}"
+            ){stop.rstrip() if steps is not None else ""}
+
+
+train()'''
+
+
+def _finish(config: Config, task: Task) -> str:
+    moved = ".to(device)" if config.device != "cpu" else ""
+    return f'''model.eval()
+with torch.no_grad():
+    for name, ds in [("Training", train_ds), ("Test", test_ds)]:
+        logits = model(ds.features{moved})
+        print(f"{{name}} {task.score_name}: {{{task.score.__name__}(logits, ds.labels{moved}):.4f}}")
+print("losses =", losses)
+torch.save(model.state_dict(), "model.pth")'''

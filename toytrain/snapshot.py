@@ -1,0 +1,138 @@
+"""Snapshot: a run at one step, frozen and on the CPU. Everything that leaves a Trainer is one.
+
+What costs time, such as predictions, the boundary and the maps, is computed when asked for,
+in eval mode, without a random number and without touching the run.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.func import functional_call
+
+from .config import Config
+from .data import Data, ToyDataset, compute_features, grid_points
+from .errors import ToytrainError
+from .model import NeuralNetwork
+from .random_state import RandomState
+from .task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A run at one step: weights and biases, optimizer, random state, position and history.
+
+    `model` is the network's structure in eval mode; its own weights mean nothing, `weights` do.
+    `loss_history` and `test_history` are shared with the run, which only appends to them: this
+    Snapshot knows their first `steps` losses and `num_tests` rows of (step, loss, score).
+    `epoch_random_state` is the generator's state at the start of an unfinished epoch.
+    """
+
+    task: Task
+    model: torch.nn.Module
+    weights: dict[str, torch.Tensor]
+    optimizer_state: dict[str, Any]
+    random_state: RandomState
+    epoch_random_state: RandomState | None
+    steps: int
+    epoch: int
+    batch: int
+    batches: int
+    learning_rate: float
+    learning_rates: dict[int, float]
+    loss_history: array = field(repr=False)
+    test_history: array = field(repr=False)
+    num_tests: int
+    finished: bool
+    diverged: str
+    config: Config | None = None
+    data: Data | None = None
+
+    @property
+    def losses(self) -> torch.Tensor:
+        """Each batch loss so far, float32 (steps,)."""
+        return torch.tensor(self.loss_history[: self.steps])
+
+    @property
+    def tests(self) -> torch.Tensor:
+        """Step, test loss and test score at the end of each epoch, float64 (epochs, 3)."""
+        known = self.test_history[: 3 * self.num_tests]
+        return torch.tensor(known, dtype=torch.float64).reshape(-1, 3)
+
+    @property
+    def samples(self) -> int:
+        """How many training examples the network has seen, repeats counted."""
+        config, data = self._made_from()
+        rows = len(data.train)
+        in_epoch = min(rows, self.batches * config.batch_size)
+        return self.epoch * in_epoch + min(rows, self.batch * config.batch_size)
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        """The network's outputs (n, outputs) for features (n, inputs)."""
+        with torch.no_grad():
+            return functional_call(self.model, self.weights, (features,))
+
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        """Softmax (n, K) of the logits (book, section A.5); of a regression the outputs (n, 1)."""
+        return self.task.probabilities(self.logits(features))
+
+    def predictions(self, features: torch.Tensor) -> torch.Tensor:
+        """Argmax (n,) of the logits (book, section A.7); of a regression the outputs (n,)."""
+        return self.task.predictions(self.logits(features))
+
+    def evaluate(self, dataset: ToyDataset) -> tuple[float, float]:
+        """Loss and score (accuracy, or R² of a regression) on a whole dataset."""
+        logits = self.logits(dataset.features)
+        return (
+            self.task.loss(logits, dataset.labels).item(),
+            self.task.score(logits, dataset.labels),
+        )
+
+    def boundary(self, resolution: int = 100) -> torch.Tensor:
+        """Probabilities on a grid over the data's extent, (resolution, resolution, outputs).
+
+        Row 0 is the lowest x2, column 0 the lowest x1.
+        """
+        probabilities = self.probabilities(self._grid_features(resolution))
+        return probabilities.reshape(resolution, resolution, -1)
+
+    def neuron_maps(self, resolution: int = 50) -> list[torch.Tensor]:
+        """Each neuron's value over the plane: per hidden layer, and last for the logits,
+        (neurons, resolution, resolution), laid out as the boundary is."""
+        if not isinstance(self.model, NeuralNetwork):
+            raise ToytrainError("Neuron maps need a toytrain NeuralNetwork; hand one to the Trainer.")
+        with torch.no_grad():
+            layers = functional_call(
+                _Activations(self.model),
+                {f"network.{name}": weight for name, weight in self.weights.items()},
+                (self._grid_features(resolution),),
+            )
+        return [values.T.reshape(-1, resolution, resolution) for values in layers]
+
+    def confusion_matrix(self, dataset: ToyDataset) -> torch.Tensor:
+        """How often label i (row) was predicted as class j (column), int64 (K, K)."""
+        config, _ = self._made_from()
+        pairs = dataset.labels * config.classes + self.predictions(dataset.features)
+        counts = torch.bincount(pairs, minlength=config.classes**2)
+        return counts.reshape(config.classes, config.classes)
+
+    def _grid_features(self, resolution: int) -> torch.Tensor:
+        config, data = self._made_from()
+        return compute_features(grid_points(data.extent, resolution), config.features)
+
+    def _made_from(self) -> tuple[Config, Data]:
+        if self.config is None or self.data is None:
+            raise ToytrainError("This Snapshot has no Config and no data; make its Trainer from a Config.")
+        return self.config, self.data
+
+
+class _Activations(torch.nn.Module):
+    """A network whose forward returns every layer's activations, for functional_call."""
+
+    def __init__(self, network: NeuralNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, features):
+        return self.network.activations(features)

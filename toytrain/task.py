@@ -1,0 +1,100 @@
+"""Task: classification or regression, decided here and nowhere else.
+
+Classification is the book's: K outputs (logits) and cross-entropy (sections A.5 and A.7).
+Regression has one output and the mean squared error.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def accuracy(logits, labels):
+    """Share of the examples whose greatest logit is that of their label."""
+    predictions = torch.argmax(logits, dim=1)
+    return (predictions == labels).float().mean().item()
+
+
+def r_squared(outputs, targets):
+    """Share of the targets' variance that the outputs explain; 1 is perfect."""
+    unexplained = ((targets - outputs) ** 2).sum()
+    return (1 - unexplained / ((targets - targets.mean()) ** 2).sum()).item()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is asked to do, and how its outputs are read.
+
+    `loss(logits, labels)` and `score(logits, labels)` take whole tensors: logits (n, outputs);
+    labels (n,) class indices, or (n, 1) targets. The `_source` texts are how the script writes the same.
+    """
+
+    name: str
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    loss_source: str
+    score: Callable[[torch.Tensor, torch.Tensor], float]
+    score_name: str
+    label_source: str
+    groups_source: str
+    has_classes: bool
+
+    def labels(self, y) -> torch.Tensor:
+        """The array y (n,) as the tensor that the loss wants."""
+        if self.has_classes:
+            return torch.tensor(y, dtype=torch.int64)
+        return torch.tensor(y, dtype=torch.float32).unsqueeze(1)
+
+    def num_outputs(self, classes: int) -> int:
+        return classes if self.has_classes else 1
+
+    def groups(self, y):
+        """What a stratified split keeps in proportion (n,): the classes, or one single group."""
+        return y if self.has_classes else np.zeros(len(y))
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Softmax (n, K) of the logits; of a regression the outputs (n, 1) themselves."""
+        return torch.softmax(logits, dim=1) if self.has_classes else logits
+
+    def predictions(self, logits: torch.Tensor) -> torch.Tensor:
+        """Argmax (n,) of the logits; of a regression the outputs (n,)."""
+        return torch.argmax(logits, dim=1) if self.has_classes else logits.squeeze(1)
+
+
+CLASSIFICATION = Task(
+    name="classification",
+    loss=F.cross_entropy,
+    loss_source="F.cross_entropy(logits, labels)",
+    score=accuracy,
+    score_name="accuracy",
+    label_source="torch.tensor(y)",
+    groups_source="y",
+    has_classes=True,
+)
+REGRESSION = Task(
+    name="regression",
+    loss=F.mse_loss,
+    loss_source="F.mse_loss(logits, labels)",
+    score=r_squared,
+    score_name="R²",
+    label_source="torch.tensor(y, dtype=torch.float32).unsqueeze(1)",
+    groups_source="np.zeros(len(y))",
+    has_classes=False,
+)
+TASKS = {task.name: task for task in (CLASSIFICATION, REGRESSION)}
+
+
+def compute_accuracy(model: torch.nn.Module, dataset) -> float:
+    """Accuracy of a model on a whole ToyDataset, in eval mode (book, section A.7).
+
+    The dataset's tensors are used as they are: a DataLoader would draw from PyTorch's global
+    generator and so change the batches that training sees next.
+    """
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = model(dataset.features)
+    model.train(training)
+    return accuracy(logits, dataset.labels)

@@ -1,0 +1,261 @@
+"""Trainer: the training loop of the book (section A.7), cut so that it can stop after any batch.
+
+It is handed a model, an optimizer, a loss and loaders, and knows no dataset, no screen and no
+process. It draws from PyTorch's global generator exactly as the plain loop does, and evaluates on
+whole tensors, because a second DataLoader would move that generator.
+"""
+
+import copy
+import math
+import time
+from array import array
+
+import torch
+from torch.utils.data import DataLoader
+
+from .config import Config
+from .data import Data, make_data, make_loaders
+from .devices import get_device
+from .errors import ToytrainError
+from .model import NeuralNetwork
+from .optimizers import optimizer_arguments
+from .random_state import RandomState, get_random_state, set_random_state
+from .snapshot import Snapshot
+from .task import CLASSIFICATION, TASKS, Task
+
+
+class Trainer:
+    """Model, optimizer, loss and loaders, and how far they have come.
+
+    `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
+    done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
+    step at its end, test loss, test score. `learning_rates` maps a step to the rate set before it.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss,
+        train_loader: DataLoader,
+        test_loader: DataLoader | None = None,
+        *,
+        task: Task = CLASSIFICATION,
+        epochs: int = 0,
+        config: Config | None = None,
+        data: Data | None = None,
+    ):
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.train_loader = train_loader
+        self.test_loader = test_loader
+        self.task = task
+        self.epochs = epochs
+        self.config = config
+        self.data = data
+        self.device = next(model.parameters()).device
+        self.steps = self.epoch = self.batch = 0
+        self.losses = array("f")
+        self.tests = array("d")
+        self.learning_rates: dict[int, float] = {}
+        self.diverged = ""
+        self._batches = None
+        self._epoch_random_state: RandomState | None = None
+        self._structure = copy.deepcopy(model).cpu().eval()
+        self._last_finite = _LastFinite(model)
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Trainer":
+        """Everything a Config describes, made in the order of the exported script."""
+        device = get_device(config.device)
+        data = make_data(config)
+        train_loader, test_loader = make_loaders(config, data)
+        torch.manual_seed(config.seed)
+        model = NeuralNetwork.from_config(config).to(device)
+        kind, arguments = optimizer_arguments(config)
+        task = TASKS[config.task]
+        return cls(
+            model,
+            kind(model.parameters(), **arguments),
+            with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
+            train_loader,
+            test_loader,
+            task=task,
+            epochs=config.epochs,
+            config=config,
+            data=data,
+        )
+
+    def step(self) -> float:
+        """Train on one batch and return its loss."""
+        features, labels = self.next_batch()
+        logits = self.model(features)
+        loss = self.loss(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return self.record(loss)
+
+    def advance(self, steps: int | None = None, seconds: float | None = None) -> Snapshot:
+        """Train for so many batches or so many seconds, whichever ends first; then a Snapshot."""
+        last = math.inf if steps is None else self.steps + steps
+        deadline = math.inf if seconds is None else time.perf_counter() + seconds
+        while not self.ended and self.steps < last and time.perf_counter() < deadline:
+            self.step()
+        return self.snapshot()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs asked for are done."""
+        return 0 < self.epochs <= self.epoch
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to train: finished or diverged."""
+        return self.finished or bool(self.diverged)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that the next step takes."""
+        return self.learning_rates.get(self.steps, self.optimizer.param_groups[0]["lr"])
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Let the next step and those after it take this rate. The change is recorded."""
+        self.learning_rates[self.steps] = learning_rate
+
+    def next_batch(self):
+        """The next features and labels, on the device; opens the epoch where one begins."""
+        if self.diverged:
+            raise ToytrainError(self.diverged)
+        if self.steps in self.learning_rates:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rates[self.steps]
+        if self._batches is None:
+            self._epoch_random_state = get_random_state(self.device)
+            self._batches = iter(self.train_loader)
+            self.model.train()
+        features, labels = next(self._batches)
+        return features.to(self.device), labels.to(self.device)
+
+    def record(self, loss: torch.Tensor) -> float:
+        """Note the batch's loss and close the epoch where it ends; a loss that is not finite ends the run."""
+        value = loss.item()
+        if not math.isfinite(value):
+            self._last_finite.put_back()
+            self.diverged = (
+                f"Diverged at epoch {self.epoch + 1}, batch {self.batch + 1}: the loss is not "
+                "finite any more; lower the learning rate and reset."
+            )
+            return value
+        self._last_finite.keep()
+        self.losses.append(value)
+        self.steps += 1
+        self.batch += 1
+        if self.batch == len(self.train_loader):
+            self.epoch += 1
+            self.batch = 0
+            self._batches = None
+            if self.test_loader is not None:
+                self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))
+        return value
+
+    def evaluate(self, dataset) -> tuple[float, float]:
+        """Loss and score of a whole ToyDataset in eval mode, without any random number."""
+        self.model.eval()
+        with torch.no_grad():
+            logits = self.model(dataset.features.to(self.device))
+            labels = dataset.labels.to(self.device)
+            found = self.task.loss(logits, labels).item(), self.task.score(logits, labels)
+        self.model.train()
+        return found
+
+    def snapshot(self) -> Snapshot:
+        """The run as it stands, copied to the CPU."""
+        state = self.optimizer.state_dict()
+        return Snapshot(
+            config=self.config,
+            data=self.data,
+            task=self.task,
+            model=self._structure,
+            weights=_copied(self.model.state_dict()),
+            optimizer_state=_copied(state),
+            random_state=get_random_state(self.device),
+            epoch_random_state=self._epoch_random_state if self.batch else None,
+            steps=self.steps,
+            epoch=self.epoch,
+            batch=self.batch,
+            batches=len(self.train_loader),
+            learning_rate=self.learning_rate,
+            learning_rates=dict(self.learning_rates),
+            loss_history=self.losses,
+            test_history=self.tests,
+            num_tests=len(self.tests) // 3,
+            finished=self.finished,
+            diverged=self.diverged,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a Snapshot of the same Config, bit for bit as if it had never stopped.
+
+        In the middle of an epoch the order of the batches is dealt again from the generator's state
+        at the epoch's start, and the batches already done are passed over.
+        """
+        self.model.load_state_dict(snapshot.weights)
+        self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
+        self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
+        # New arrays: Snapshots taken before share the old ones, of which they know a length.
+        self.losses = array("f", snapshot.loss_history[: snapshot.steps])
+        self.tests = array("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.learning_rates = dict(snapshot.learning_rates)
+        self.diverged = snapshot.diverged
+        self._last_finite = _LastFinite(self.model)
+        self._batches = None
+        self._epoch_random_state = snapshot.epoch_random_state
+        if snapshot.epoch_random_state is not None:
+            set_random_state(snapshot.epoch_random_state, self.device)
+            self._batches = iter(self.train_loader)
+            for _ in range(self.batch):
+                next(self._batches)
+            self.model.train()
+        set_random_state(snapshot.random_state, self.device)
+
+
+def with_l1(loss, model: torch.nn.Module, strength: float):
+    """The loss plus `strength` times the sum of the absolute weights (not biases) of Linear layers."""
+    weights = [layer.weight for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+
+    def penalised(logits, labels):
+        return loss(logits, labels) + strength * sum(weight.abs().sum() for weight in weights)
+
+    return penalised
+
+
+class _LastFinite:
+    """The weights after the last two steps, kept because a loss tells of bad weights a step late."""
+
+    def __init__(self, model: torch.nn.Module):
+        self._live = list(model.state_dict().values())
+        self._newer = [tensor.clone() for tensor in self._live]
+        self._older = [tensor.clone() for tensor in self._live]
+
+    def keep(self) -> None:
+        self._newer, self._older = self._older, self._newer
+        for kept, live in zip(self._newer, self._live, strict=True):
+            kept.copy_(live)
+
+    def put_back(self) -> None:
+        finite = all(tensor.isfinite().all() for tensor in self._newer)
+        for kept, live in zip(self._newer if finite else self._older, self._live, strict=True):
+            live.copy_(kept)
+
+
+def _copied(value):
+    """A deep copy with every tensor on the CPU, so that training on cannot change it."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
