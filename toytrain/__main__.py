@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,8 @@ from .errors import ToytrainError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 with one sentence on stderr."""
-    options = _parser().parse_args(arguments)
     try:
-        _run(options)
+        _run(_parser().parse_args(arguments))
     except ToytrainError as error:
         print(f"toytrain: {error}", file=sys.stderr)
         return 2
@@ -25,8 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are one sentence too, and not the usage of thirty options."""
+
+    def error(self, message):
+        raise ToytrainError(f"{message}; see --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m toytrain",
         description="Train a toy network and print the book's log lines. Ctrl-C ends the training "
         "and still writes the files asked for.",
@@ -57,15 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 def _option(spec: dataclasses.Field, bounds: Limits) -> dict[str, Any]:
     """How argparse reads one field. What is out of range is left for Config to refuse."""
     book = f" [book {bounds.book}]" if bounds.book else ""
-    default = " ".join(map(str, spec.default)) if bounds.count else spec.default
+    value: Any = spec.default
+    default = " ".join(map(str, value)) if bounds.count else value
     # argparse formats help with %, and knows an option was not given by the default None.
     shared = {"default": None, "dest": spec.name,
               "help": f"{bounds.help} (default: {default}){book}".replace("%", "%%")}  # fmt: skip
-    if isinstance(spec.default, bool):
+    if isinstance(value, bool):
         return shared | {"action": argparse.BooleanOptionalAction}
     if bounds.count:
-        return shared | {"nargs": "+", "type": type(spec.default[0]), "metavar": "VALUE"}
-    return shared | {"type": type(spec.default),
+        return shared | {"nargs": "+", "type": type(value[0]), "metavar": "VALUE"}
+    return shared | {"type": type(value),
                      "metavar": "NAME" if bounds.choices else bounds.unit.upper() or "N"}  # fmt: skip
 
 
@@ -77,8 +85,10 @@ def _run(options: argparse.Namespace) -> None:
     }
     if options.steps is not None and options.steps < 1:
         raise ToytrainError(f"--steps = {options.steps} is not permitted; permitted is 1 or more.")
+    if options.resume and options.config:
+        raise ToytrainError("--config does not go with --resume: a checkpoint holds its own settings.")
     if options.resume is None:
-        start = Config.from_json(options.config.read_text()) if options.config else Config()
+        start = Config.from_json(_read_text(options.config)) if options.config else Config()
         config = dataclasses.replace(start, **given)
 
     import torch  # after the settings are checked: a mistyped option need not wait for it
@@ -91,10 +101,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.resume is None:
         trainer = Trainer.from_config(config)
     else:
-        trainer = _resume(checkpoint.load(options.resume.read_bytes()), given)
+        trainer, config = _resume(checkpoint.load(options.resume.read_bytes()), given)
     if options.script:
         steps = trainer.steps + options.steps if options.steps else None
-        script = write_script(trainer.config, trainer.learning_rates, steps)
+        script = write_script(config, trainer.learning_rates, steps)
         options.script.write_text(script, encoding="utf-8")
         return
     _train(trainer, options.steps)
@@ -109,8 +119,15 @@ def _run(options: argparse.Namespace) -> None:
         raise ToytrainError(snapshot.diverged)
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ToytrainError(f"{path} is not a text file; take a file of settings in JSON.") from error
+
+
 def _resume(snapshot, given: dict[str, Any]):
-    """The Trainer that goes on from a checkpoint, with the settings that may change."""
+    """The Trainer that goes on from a checkpoint, and its Config with the settings that may change."""
     from .trainer import Trainer
 
     wanted = dataclasses.replace(snapshot.config, **given)
@@ -121,11 +138,12 @@ def _resume(snapshot, given: dict[str, Any]):
                 f"{getattr(wanted, name)}; only epochs and learning_rate can change.",
                 field=name,
             )
-    trainer = Trainer.from_config(dataclasses.replace(snapshot.config, epochs=wanted.epochs))
+    config = dataclasses.replace(snapshot.config, epochs=wanted.epochs)
+    trainer = Trainer.from_config(config)
     trainer.restore(snapshot)
     if "learning_rate" in given and wanted.learning_rate != trainer.learning_rate:
         trainer.set_learning_rate(wanted.learning_rate)
-    return trainer
+    return trainer, config
 
 
 def _train(trainer, steps: int | None) -> None:
@@ -137,22 +155,42 @@ def _train(trainer, steps: int | None) -> None:
     if steps is not None:
         total = min(trainer.steps + steps, total or trainer.steps + steps)
     epochs = f"{trainer.epochs:03d}" if trainer.epochs else "…"
-    with tqdm(total=total, initial=trainer.steps, unit="batch", disable=None, leave=False) as bar:
-        try:
-            while not trainer.ended and (total is None or trainer.steps < total):
-                epoch, batch = trainer.epoch, trainer.batch
-                loss = trainer.step()
-                if trainer.diverged:
-                    break
-                bar.write(f"Epoch: {epoch + 1:03d}/{epochs} | Batch {batch:03d}/{batches:03d}"
-                          f" | Train/Val Loss: {loss:.2f}", file=sys.stdout)  # fmt: skip
-                bar.update()
-        except KeyboardInterrupt:
-            print(f"Stopped after {trainer.steps} batches.", file=sys.stderr)
+    with (
+        _Interrupt() as interrupt,
+        tqdm(total=total, initial=trainer.steps, unit="batch", disable=None, leave=False) as bar,
+    ):
+        while not trainer.ended and not interrupt.came and (total is None or trainer.steps < total):
+            epoch, batch = trainer.epoch, trainer.batch
+            loss = trainer.step()
+            if trainer.diverged:
+                break
+            bar.write(f"Epoch: {epoch + 1:03d}/{epochs} | Batch {batch:03d}/{batches:03d}"
+                      f" | Train/Val Loss: {loss:.2f}", file=sys.stdout)  # fmt: skip
+            bar.update()
+    if interrupt.came:
+        print(f"Stopped after {trainer.steps} batches.", file=sys.stderr)
     snapshot = trainer.snapshot()
     data = snapshot.data
     for name, dataset in ("Training", data.train), ("Test", data.test):
         print(f"{name} {trainer.task.score_name}: {snapshot.evaluate(dataset)[1]:.4f}")
+
+
+class _Interrupt:
+    """Ctrl-C as a mark to look at between steps: a step cut in two is no step of the run, and the
+    checkpoint would not resume bit for bit. A second Ctrl-C ends at once."""
+
+    came = False
+
+    def __enter__(self) -> "_Interrupt":
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def load(data: bytes) -> Snapshot:
     except Exception as error:  # torch raises whatever its readers raise: the file is at fault
         raise ToytrainError("This file is not a checkpoint that PyTorch can open.") from error
     if not isinstance(state, dict):
-        raise ToytrainError("This file holds no state_dict; save one with torch.save(model.state_dict(), ...).")
+        raise ToytrainError("This file holds no state_dict; save model.state_dict() with torch.save.")
     try:
         return _full(state) if state.get("format") == FORMAT else _bare(state)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -99,7 +99,7 @@ def _full(state: dict[str, Any]) -> Snapshot:
         steps=state["steps"],
         epoch=state["epoch"],
         batch=state["batch"],
-        learning_rates={step: rate for step, rate in state["learning_rates"]},
+        learning_rates=dict(state["learning_rates"]),
         loss_history=array("f", losses.tolist()),
         test_history=array("d", tests.flatten().tolist()),
         num_tests=len(tests),

@@ -42,10 +42,7 @@ class Limits:
 
     def describe(self) -> str:
         """The permitted range in words: '1 to 1024', 'one of sgd, adam'."""
-        if self.choices:
-            one = "one of " + ", ".join(self.choices)
-        else:
-            one = f"{self.low:g} to {self.high:.10g}"
+        one = f"one of {', '.join(self.choices)}" if self.choices else f"{self.low:g} to {self.high:.10g}"
         return f"{self.count[0]} to {self.count[1]} values, each {one}" if self.count else one
 
 
@@ -62,9 +59,7 @@ class Config:
     five points, momentum of Adam.
     """
 
-    dataset: str = option(
-        "moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6"
-    )
+    dataset: str = option("moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6")
     points: int = option(500, "How many points, for training and testing together.", "data",
                          low=10, high=5000)  # fmt: skip
     noise: float = option(0.1, "Standard deviation of the noise added to the points (for "
@@ -117,9 +112,7 @@ class Config:
                        "training", low=0, high=1)  # fmt: skip
     seed: int = option(123, "Seed of the weights and of the order of the batches.", "training",
                        low=0, high=2**32 - 1, book="A.5")  # fmt: skip
-    device: str = option(
-        "cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9"
-    )
+    device: str = option("cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9")
     epochs: int = option(0, "How often to go through the training data; 0: until paused.",
                          "training", low=0, high=100_000, unit="epochs", book="A.7")  # fmt: skip
 
@@ -177,10 +170,10 @@ class Config:
     def from_json(cls, text: str) -> "Config":
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the second from brackets nested by the thousand
             raise ToytrainError(f"This is not JSON ({error}); write an object of settings.") from error
         if not isinstance(values, dict):
-            raise ToytrainError("A Config in JSON is an object of settings, such as {\"seed\": 123}.")
+            raise ToytrainError('A Config in JSON is an object of settings, such as {"seed": 123}.')
         return cls.from_dict(values)
 
     def to_query(self) -> str:
@@ -246,14 +239,15 @@ def _parse_one(spec: dataclasses.Field, example: Any, text: str, whole: str) -> 
         ) from error
 
 
-def _check(spec: dataclasses.Field, value: Any) -> Any:
+def _check(spec: "dataclasses.Field[Any]", value: Any) -> Any:
     """The value in the field's own type, or a ToytrainError that names field, value and range."""
     bounds: Limits = spec.metadata["limits"]
+    default: Any = spec.default
     if bounds.count is None:
-        if _permits(bounds, spec.default, value):
-            return type(spec.default)(value)
+        if _permits(bounds, default, value):
+            return type(default)(value)
     elif isinstance(value, list | tuple) and bounds.count[0] <= len(value) <= bounds.count[1]:
-        example = spec.default[0]
+        example = default[0]
         if all(_permits(bounds, example, item) for item in value):
             if bounds.choices and len(set(value)) < len(value):
                 raise ToytrainError(f"{spec.name} = {_shown(value)} names one value twice.", spec.name)

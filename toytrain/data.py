@@ -115,10 +115,11 @@ def make_loaders(config: Config, data: Data) -> tuple[DataLoader, DataLoader]:
 
 @lru_cache(maxsize=64)
 def grid_points(extent: tuple[float, float, float, float], resolution: int) -> torch.Tensor:
-    """The centres (resolution^2, 2) of the cells that cover the extent, row by row from low x2."""
+    """Evenly spaced points (resolution^2, 2) over the extent, edges included, row by row from low x2."""
     x1_low, x1_high, x2_low, x2_high = extent
-    at = (torch.arange(resolution) + 0.5) / resolution
     x2, x1 = torch.meshgrid(
-        x2_low + at * (x2_high - x2_low), x1_low + at * (x1_high - x1_low), indexing="ij"
+        torch.linspace(x2_low, x2_high, resolution),
+        torch.linspace(x1_low, x1_high, resolution),
+        indexing="ij",
     )
     return torch.stack([x1.flatten(), x2.flatten()], dim=1)

@@ -18,9 +18,7 @@ from .errors import ToytrainError
 
 def book(points, noise, classes, seed):
     """The book's five training points followed by its two test points (section A.6)."""
-    X = np.array(
-        [[-1.2, 3.1], [-0.9, 2.9], [-0.5, 2.6], [2.3, -1.1], [2.7, -1.5], [-0.8, 2.8], [2.6, -1.6]]
-    )
+    X = np.array([[-1.2, 3.1], [-0.9, 2.9], [-0.5, 2.6], [2.3, -1.1], [2.7, -1.5], [-0.8, 2.8], [2.6, -1.6]])
     y = np.array([0, 0, 0, 1, 1, 0, 1])
     return X, y
 
@@ -52,7 +50,8 @@ def imbalanced(points, noise, classes, seed):
     """Gaussian clouds of which the first holds nine points in ten."""
     from sklearn.datasets import make_blobs
 
-    rare = max(2, points // (10 * (classes - 1)))
+    # Two points, so that one can be for testing; fewer where so many classes leave no room.
+    rare = max(min(2, points // classes), points // (10 * (classes - 1)))
     counts = [points - rare * (classes - 1)] + [rare] * (classes - 1)
     angles = 2 * np.pi * np.arange(classes) / classes
     centers = 1.5 * np.column_stack([np.cos(angles), np.sin(angles)])
@@ -106,9 +105,7 @@ def gaussians(points, noise, classes, seed):
     rng = np.random.default_rng(seed)
     X = rng.uniform(-2, 2, size=(points, 2))
     hills = [(-1, -1, 1), (1, 1, 1), (-1, 1, -1), (1, -1, -1)]
-    y = sum(
-        sign * np.exp(-2 * ((X[:, 0] - x1) ** 2 + (X[:, 1] - x2) ** 2)) for x1, x2, sign in hills
-    )
+    y = sum(sign * np.exp(-2 * ((X[:, 0] - x1) ** 2 + (X[:, 1] - x2) ** 2)) for x1, x2, sign in hills)
     return X, y + noise * rng.standard_normal(points)
 
 

@@ -20,8 +20,6 @@ def optimizer_arguments(config: Config) -> tuple[type[torch.optim.Optimizer], di
     kind, names = OPTIMIZERS[config.optimizer]
     defaults = inspect.signature(kind).parameters
     arguments = {
-        name: getattr(config, name)
-        for name in names
-        if getattr(config, name) != defaults[name].default
+        name: getattr(config, name) for name in names if getattr(config, name) != defaults[name].default
     }
     return kind, {"lr": config.learning_rate, **arguments}

@@ -8,6 +8,7 @@ scikit-learn where the data needs them). Functions that both sides share are cop
 import inspect
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -30,9 +31,7 @@ def write_script(
     script after so many batches; without it `config.epochs` does.
     """
     changes = {
-        step: rate
-        for step, rate in sorted((learning_rates or {}).items())
-        if steps is None or step < steps
+        step: rate for step, rate in sorted((learning_rates or {}).items()) if steps is None or step < steps
     }
     task = TASKS[config.task]
     run = "\n\n".join(
@@ -64,7 +63,7 @@ torch.set_num_threads(1)'''
 
 def _definitions(config: Config, task: Task) -> str:
     dataset = DATASETS[config.dataset]
-    shared = [dataset.make, dataset.split, ToyDataset, task.score]
+    shared: list[Any] = [dataset.make, dataset.split, ToyDataset, task.score]
     if config.features != ("x1", "x2"):
         shared.insert(2, compute_features)
     return "\n\n\n".join([inspect.getsource(item).rstrip() for item in shared] + [_network(config, task)])
@@ -74,7 +73,7 @@ def _network(config: Config, task: Task) -> str:
     with torch.random.fork_rng(devices=[]):
         layers = NeuralNetwork.from_config(config).layers
     lines = "\n".join(f"            torch.nn.{layer!r}," for layer in layers)
-    return f'''class NeuralNetwork(torch.nn.Module):
+    return f"""class NeuralNetwork(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = torch.nn.Sequential(
@@ -83,7 +82,7 @@ def _network(config: Config, task: Task) -> str:
 
     def forward(self, features):
         logits = self.layers(features)
-        return logits'''
+        return logits"""
 
 
 def _make_data(config: Config, task: Task) -> str:
@@ -92,14 +91,14 @@ def _make_data(config: Config, task: Task) -> str:
             return points
         return f"compute_features({points}, {list(config.features)})"
 
-    return f'''X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
+    return f"""X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
 classes={config.classes}, seed={config.data_seed})
 train_rows, test_rows = {DATASETS[config.dataset].split.__name__}(\
 {task.groups_source}, test_fraction={config.test_fraction}, seed={config.data_seed})
 X = torch.tensor(X, dtype=torch.float32)
 y = {task.label_source}
 train_ds = ToyDataset({features("X[train_rows]")}, y[train_rows])
-test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])'''
+test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])"""
 
 
 def _make_model(config: Config, task: Task) -> str:
@@ -108,7 +107,7 @@ def _make_model(config: Config, task: Task) -> str:
     # The weights are drawn on the CPU, so that they are the same on every device.
     device = f'device = torch.device("{config.device}")\n' if config.device != "cpu" else ""
     moved = ".to(device)" if device else ""
-    return f'''{device}torch.manual_seed({config.seed})
+    return f"""{device}torch.manual_seed({config.seed})
 model = NeuralNetwork(){moved}
 train_loader = DataLoader(
     train_ds,
@@ -117,7 +116,7 @@ train_loader = DataLoader(
     drop_last={config.drop_last},
     num_workers={config.num_workers},
 )
-optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})'''
+optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})"""
 
 
 def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None) -> str:
@@ -129,13 +128,9 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
     elif config.epochs:
         length = f"num_epochs = {config.epochs}\n"
     else:
-        length = (
-            f"num_epochs = {EPOCHS_OF_AN_ENDLESS_RUN}  # the run has no end of its own: your choice\n"
-        )
+        length = f"num_epochs = {EPOCHS_OF_AN_ENDLESS_RUN}  # the run has no end of its own: your choice\n"
     rates = (
-        f"learning_rates = {changes}  # batches trained before the change: the new rate\n"
-        if changes
-        else ""
+        f"learning_rates = {changes}  # batches trained before the change: the new rate\n" if changes else ""
     )
     change = """
             if len(losses) in learning_rates:
@@ -153,7 +148,7 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
             if len(losses) == num_steps:
                 return
 """
-    return f'''{length}{rates}losses = []  # the loss of every batch
+    return f"""{length}{rates}losses = []  # the loss of every batch
 
 
 def train():
@@ -179,15 +174,15 @@ def train():
             ){stop.rstrip() if steps is not None else ""}
 
 
-train()'''
+train()"""
 
 
 def _finish(config: Config, task: Task) -> str:
     moved = ".to(device)" if config.device != "cpu" else ""
-    return f'''model.eval()
+    return f"""model.eval()
 with torch.no_grad():
     for name, ds in [("Training", train_ds), ("Test", test_ds)]:
         logits = model(ds.features{moved})
         print(f"{{name}} {task.score_name}: {{{task.score.__name__}(logits, ds.labels{moved}):.4f}}")
 print("losses =", losses)
-torch.save(model.state_dict(), "model.pth")'''
+torch.save(model.state_dict(), "model.pth")"""

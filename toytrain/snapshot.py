@@ -94,8 +94,12 @@ class Snapshot:
 
         Row 0 is the lowest x2, column 0 the lowest x1.
         """
-        probabilities = self.probabilities(self._grid_features(resolution))
+        probabilities = self.task.probabilities(self.grid_logits(resolution))
         return probabilities.reshape(resolution, resolution, -1)
+
+    def grid_logits(self, resolution: int) -> torch.Tensor:
+        """The logits (resolution^2, outputs) on the boundary's grid, row by row from low x2."""
+        return self.logits(self._grid_features(resolution))
 
     def neuron_maps(self, resolution: int = 50) -> list[torch.Tensor]:
         """Each neuron's value over the plane: per hidden layer, and last for the logits,

@@ -62,6 +62,26 @@ class Task:
         """Argmax (n,) of the logits; of a regression the outputs (n,)."""
         return torch.argmax(logits, dim=1) if self.has_classes else logits.squeeze(1)
 
+    def wrong(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Which examples (n,) are misclassified; of a regression none is."""
+        if self.has_classes:
+            return torch.argmax(logits, dim=1) != labels
+        return torch.zeros(len(labels), dtype=torch.bool)
+
+    def shades(self, logits: torch.Tensor, low: float, high: float) -> torch.Tensor:
+        """The outputs (n, K) as one byte each (n,), for a picture with a palette.
+
+        With K classes the 256 values are cut into K equal bands, one per predicted class, and within
+        a band the softmax probability rises from 1/K to 1. A regression spreads low to high evenly.
+        """
+        if not self.has_classes:
+            return ((logits[:, 0] - low) / (high - low) * 255).round().clamp(0, 255).to(torch.uint8)
+        classes = logits.shape[1]
+        levels = 256 // classes
+        probability, predicted = torch.softmax(logits, dim=1).max(dim=1)
+        within = (probability * classes - 1) / (classes - 1) * (levels - 1)
+        return (predicted * levels + within.round().clamp(0, levels - 1)).to(torch.uint8)
+
 
 CLASSIFICATION = Task(
     name="classification",

@@ -9,6 +9,7 @@ import copy
 import math
 import time
 from array import array
+from collections.abc import Iterator
 
 import torch
 from torch.utils.data import DataLoader
@@ -60,7 +61,7 @@ class Trainer:
         self.tests = array("d")
         self.learning_rates: dict[int, float] = {}
         self.diverged = ""
-        self._batches = None
+        self._batches: Iterator | None = None
         self._epoch_random_state: RandomState | None = None
         self._structure = copy.deepcopy(model).cpu().eval()
         self._last_finite = _LastFinite(model)
@@ -98,11 +99,16 @@ class Trainer:
         return self.record(loss)
 
     def advance(self, steps: int | None = None, seconds: float | None = None) -> Snapshot:
-        """Train for so many batches or so many seconds, whichever ends first; then a Snapshot."""
+        """Train for so many batches or so many seconds, whichever ends first; then a Snapshot.
+
+        However few the seconds, one batch is trained: a busy machine slows a run and never stops it.
+        """
         last = math.inf if steps is None else self.steps + steps
         deadline = math.inf if seconds is None else time.perf_counter() + seconds
-        while not self.ended and self.steps < last and time.perf_counter() < deadline:
+        while not self.ended and self.steps < last:
             self.step()
+            if time.perf_counter() >= deadline:
+                break
         return self.snapshot()
 
     @property
@@ -122,7 +128,7 @@ class Trainer:
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Let the next step and those after it take this rate. The change is recorded."""
-        self.learning_rates[self.steps] = learning_rate
+        self.learning_rates[self.steps] = Config(learning_rate=learning_rate).learning_rate  # in range
 
     def next_batch(self):
         """The next features and labels, on the device; opens the epoch where one begins."""
@@ -155,6 +161,8 @@ class Trainer:
         if self.batch == len(self.train_loader):
             self.epoch += 1
             self.batch = 0
+            # The plain loop asks for a batch too many; a generator of the loader's own moves then.
+            next(self._batches, None)
             self._batches = None
             if self.test_loader is not None:
                 self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))
@@ -201,6 +209,10 @@ class Trainer:
         In the middle of an epoch the order of the batches is dealt again from the generator's state
         at the epoch's start, and the batches already done are passed over.
         """
+        if not snapshot.optimizer_state:
+            raise ToytrainError(
+                "A bare state_dict holds weights only, from which no run can go on; take a full checkpoint."
+            )
         self.model.load_state_dict(snapshot.weights)
         self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch

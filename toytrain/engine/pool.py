@@ -1,0 +1,242 @@
+"""Pool: the page's side of the engine. It starts, watches and restarts the worker processes.
+
+No PyTorch here: the process that serves pages stays small and quick.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..errors import ToytrainError
+from .run import Run
+
+UNSEEN_FOR = 60.0  # seconds after which a run that nobody looks at pauses itself
+MOST_RUNS = 200
+DEATHS_IN_A_MINUTE = 3  # of one worker; then its runs are not played again by themselves
+
+
+class Pool:
+    """Worker processes and the runs in them. Start it once, stop it at the end."""
+
+    def __init__(self, workers: int | None = None, unseen_for: float = UNSEEN_FOR):
+        self.unseen_for = unseen_for
+        self.runs: dict[str, Run] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.workers = [WorkerProcess(self) for _ in range(workers or _default_workers())]
+        threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    @property
+    def hello(self) -> dict[str, Any]:
+        """What a worker said of its machine: devices. Empty until one is warm."""
+        return next((worker.hello for worker in self.workers if worker.hello), {})
+
+    @property
+    def warm(self) -> bool:
+        return bool(self.hello)
+
+    def open(self, config: Config, speed: float = 0.0) -> Run:
+        """A new run of a Config, paused. Returns at once: `Run.wait_until_open` tells of a refusal."""
+        with self._lock:
+            self._make_room()
+            worker = min(self.workers, key=lambda worker: len(worker.runs))
+            run = Run(config, worker)
+            run.speed = speed
+            self.runs[run.id] = run
+            worker.open(run)
+        return run
+
+    def get(self, run_id: str) -> Run | None:
+        """The run of that id."""
+        return self.runs.get(run_id)
+
+    def watched(self, stream_token: str) -> Run | None:
+        """The run that a stream token lets one watch."""
+        return next((run for run in list(self.runs.values()) if run.stream_token == stream_token), None)
+
+    def close(self, run: Run) -> None:
+        """End a run and forget it."""
+        self.runs.pop(run.id, None)
+        run.close()
+
+    def stop(self) -> None:
+        """End every worker. No process is left."""
+        self._stopping.set()
+        for worker in self.workers:
+            worker.stop()
+
+    def _make_room(self) -> None:
+        if len(self.runs) < MOST_RUNS:
+            return
+        idle = [run for run in self.runs.values() if not run.playing and not run.viewers]
+        if not idle:
+            raise ToytrainError(
+                f"This server carries {MOST_RUNS} runs and no more; close a page that you do not need."
+            )
+        self.close(min(idle, key=lambda run: run.seen_at))
+
+    def _pause_unseen(self) -> None:
+        while not self._stopping.wait(min(1.0, self.unseen_for / 2)):
+            for run in list(self.runs.values()):
+                unseen = time.monotonic() - run.seen_at
+                if run.playing and unseen > self.unseen_for:
+                    try:
+                        run.pause()
+                    except ToytrainError:
+                        continue  # its worker is being replaced: next time
+                    run.note = (
+                        f"Paused at batch {run.steps}: nobody had looked for {self.unseen_for:g} seconds."
+                    )
+
+
+class WorkerProcess:
+    """One worker process: its pipe, the questions it has not answered yet, and the runs it carries.
+
+    When it dies it is replaced, and its runs are opened again from their last checkpoints. What
+    they train again has the same bits.
+    """
+
+    def __init__(self, pool: Pool):
+        self.runs: dict[str, Run] = {}
+        self.hello: dict[str, Any] = {}
+        self._pool = pool
+        self._numbers = count(1)
+        self._waiting: dict[int, Future] = {}
+        self._lock = threading.RLock()
+        self._deaths: list[float] = []
+        self._process = self._start()
+        threading.Thread(target=self._listen, name="toytrain-worker", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def open(self, run: Run) -> None:
+        """Let the worker make the run, or bring it back."""
+        self.runs[run.id] = run
+        answer = self.ask("open", run.id, **run.how_to_reopen())
+        answer.add_done_callback(lambda done: _opened(run, done))
+
+    def ask(self, name: str, run_id: str, **arguments: Any) -> Future:
+        """Send a command; the Future holds the worker's answer."""
+        answer: Future = Future()
+        with self._lock:
+            number = next(self._numbers)
+            self._waiting[number] = answer
+            self._write(number, name, run_id, arguments)
+        return answer
+
+    def send(self, name: str, run_id: str, **arguments: Any) -> None:
+        """Send a command that needs no answer."""
+        with self._lock:
+            self._write(0, name, run_id, arguments)
+
+    def forget(self, run: Run) -> None:
+        self.runs.pop(run.id, None)
+        self.send("close", run.id)
+
+    def stop(self) -> None:
+        """Close the pipe, at which the process ends by itself; if it does not, end it."""
+        process = self._process
+        with self._lock:
+            try:
+                process.stdin.close()
+            except OSError:
+                pass  # it is gone already
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> subprocess.Popen:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        # A session of its own keeps Ctrl-C in the terminal from the workers: the pool ends them.
+        return subprocess.Popen(
+            [sys.executable, "-m", "toytrain.engine.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+    def _write(self, *command: Any) -> None:
+        try:
+            pickle.dump(command, self._process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            pass  # the process has died: _listen sees it and tells everybody who waits
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                kind, *content = pickle.load(self._process.stdout)
+            except (EOFError, pickle.UnpicklingError, OSError, ValueError):
+                if self._pool.stopping:
+                    return
+                self._replace()
+                continue
+            if kind == "hello":
+                (self.hello,) = content
+            elif kind == "frame":
+                run_id, frame = content
+                if run_id in self.runs:
+                    self.runs[run_id].take(frame)
+            else:
+                number, reply, error = content
+                answer = self._waiting.pop(number)
+                if error is None:
+                    answer.set_result(reply)
+                else:
+                    answer.set_exception(error)
+
+    def _replace(self) -> None:
+        """Start another process in place of the dead one, and bring the runs back in it."""
+        now = time.monotonic()
+        self._deaths = [moment for moment in self._deaths if now - moment < 60] + [now]
+        self._process.kill()
+        self._process.wait()
+        with self._lock:
+            self.hello = {}
+            lost, self._waiting = self._waiting, {}
+            self._process = self._start()
+            for run in list(self.runs.values()):
+                if len(self._deaths) >= DEATHS_IN_A_MINUTE:
+                    run.until = 0
+                run.note = (
+                    f"The training process died and was replaced; the run goes on from batch {run.saved_steps}."
+                    if run.until
+                    else "The training process died and was replaced; the run is where it was."
+                )
+                self.open(run)
+        for answer in lost.values():
+            answer.set_exception(
+                ToytrainError("The training process died and is being replaced; try again in a moment.")
+            )
+
+
+def _opened(run: Run, answer: Future) -> None:
+    error = answer.exception()
+    if error is None:
+        run.opened(answer.result())
+    elif isinstance(error, ToytrainError) and run.description is None:
+        run.refused(error)
+
+
+def _default_workers() -> int:
+    """One per core that this process may use, or what TOYTRAIN_WORKERS says."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("TOYTRAIN_WORKERS", cores))

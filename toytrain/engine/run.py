@@ -1,0 +1,240 @@
+"""Run: what a page holds of a run. It reads what is already here and never waits for training.
+
+The process of the page keeps the history of losses and the last checkpoint of every run, so that a
+run outlives its worker.
+"""
+
+import secrets
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..config import Config
+from ..errors import ToytrainError
+from .frame import Frame, encode
+
+if TYPE_CHECKING:
+    from .pool import WorkerProcess
+
+ANSWER_WITHIN = 10.0  # seconds; a worker answers after a slice, so this means that something is broken
+
+
+class Run:
+    """A run's handle: play, pause, step, learning rate, newest Frame, status, message.
+
+    `id` lets one control the run; `stream_token` only lets one watch it. Both are 128 random bits.
+    `version` grows with all news; `history` when losses already told are told again, after a worker
+    has died. `note` tells the user what has happened to the run without their doing.
+    """
+
+    def __init__(self, config: Config, worker: "WorkerProcess"):
+        self.id = secrets.token_hex(16)
+        self.stream_token = secrets.token_hex(16)
+        self.config = config
+        self.frame = Frame({"step": 0, "epoch": 0, "batch": 0, "status": "starting", "message": ""})
+        self.note = ""
+        self.version = 0
+        self.history = 0
+        self.seen_at = time.monotonic()
+        self.learning_rates: dict[int, float] = {}
+        self.speed = 0.0
+        self.until: float = 0
+        self.description: dict[str, Any] | None = None
+        self.saved: bytes | None = None
+        self.saved_steps = 0
+        self.refusal: ToytrainError | None = None
+        self._losses = bytearray()
+        self._tests = bytearray()
+        self._pictures = 0
+        self._picture = self._wrong = b""
+        self._looked = dict.fromkeys(("train_loss", "test_loss", "train_score", "test_score"))
+        self.changed = threading.Condition()
+        self._listeners: set[Callable[[], None]] = set()
+        self._worker = worker
+
+    # What it is now, without waiting
+
+    @property
+    def status(self) -> str:
+        """starting, paused, playing, finished, diverged, failed or closed."""
+        return self.frame.header["status"]
+
+    @property
+    def playing(self) -> bool:
+        return self.status == "playing"
+
+    @property
+    def steps(self) -> int:
+        return self.frame.header["step"]
+
+    @property
+    def losses(self) -> list[float]:
+        """Each batch loss told so far, exactly as float32 holds it."""
+        with self.changed:
+            return array("f", bytes(self._losses)).tolist()
+
+    @property
+    def viewers(self) -> int:
+        return len(self._listeners)
+
+    # Commands: each returns when the worker has acknowledged it
+
+    def play(self) -> None:
+        self.until = float("inf")
+        self._ask("play")
+
+    def pause(self) -> None:
+        self.until = 0
+        self._ask("pause")
+
+    def step_batch(self) -> None:
+        """Train exactly one batch."""
+        self.until = 0
+        self._ask("step_batch")
+
+    def step_epoch(self) -> None:
+        """Train to the end of the epoch; returns at once with the step at which that will be."""
+        self.until = self._ask("step_epoch")
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Let the next step take this rate; the change becomes part of the script."""
+        Config(learning_rate=learning_rate)  # refuses what is out of range
+        self.learning_rates[self._ask("set_learning_rate", learning_rate=learning_rate)] = learning_rate
+
+    def set_speed(self, batches_per_second: float) -> None:
+        """So many batches per second at the most; 0: as fast as it goes."""
+        self.speed = batches_per_second
+        self._ask("set_speed", speed=batches_per_second)
+
+    def model(self) -> bytes:
+        """model.pth, the bare state_dict."""
+        return self._ask("model")
+
+    def checkpoint(self) -> bytes:
+        """The full checkpoint."""
+        return self._ask("checkpoint")
+
+    def script(self) -> str:
+        """The plain PyTorch script that the run equals so far."""
+        return self._ask("script")
+
+    def wait_until_open(self, seconds: float) -> bool:
+        """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.description or self.refusal, seconds)
+        if self.refusal:
+            raise self.refusal
+        return self.description is not None
+
+    def close(self) -> None:
+        """Let the worker forget the run."""
+        self.frame = Frame({**self.frame.header, "status": "closed"})
+        self._worker.forget(self)
+        self._notify()
+
+    # Watching
+
+    def want_frame(self) -> None:
+        """Say that somebody looks: the next news will come with a picture."""
+        self.seen_at = time.monotonic()
+        self._worker.send("want_frame", self.id)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call the listener, on any thread, when there are news; the result ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def message(self, cursor: "Cursor | None") -> tuple[bytes, "Cursor"]:
+        """What is new since the cursor as one encoded message; without a cursor, all there is."""
+        with self.changed:
+            header = {**self._looked, **self.frame.header}
+            header["message"] = header["message"] or self.note
+            arrays: dict[str, tuple[str, bytes]] = {}
+            if cursor is None:
+                if self.description:
+                    header["run"] = {"id": self.stream_token, **self.description["view"]}
+                    arrays["points"] = ("f4", self.description["points"])
+                    arrays["labels"] = ("f4", self.description["labels"])
+                cursor = Cursor(history=self.history)
+            losses = cursor.losses if cursor.history == self.history else 0
+            tests = cursor.tests if cursor.history == self.history else 0
+            header |= {"losses_from": losses // 4, "tests_from": tests // 24}
+            arrays["losses"] = ("f4", bytes(self._losses[losses:]))
+            arrays["tests"] = ("f4", array("f", array("d", bytes(self._tests[tests:]))).tobytes())
+            if self._picture and cursor.picture != self._pictures:
+                arrays["picture"] = ("u1", self._picture)
+                arrays["wrong"] = ("u1", self._wrong)
+            told = Cursor(self.version, self.history, len(self._losses), len(self._tests), self._pictures)
+        return encode(header, arrays), told
+
+    # What the pool tells it
+
+    def opened(self, description: dict[str, Any]) -> None:
+        self.description = description
+        self._notify()
+
+    def refused(self, error: ToytrainError) -> None:
+        self.refusal = error
+        self._notify()
+
+    def take(self, frame: Frame) -> None:
+        """Note a frame from the worker."""
+        with self.changed:
+            self.frame = frame
+            self._looked |= {name: frame.header[name] for name in self._looked if name in frame.header}
+            for known, start, new in (
+                (self._losses, 4 * frame.losses_from, frame.losses),
+                (self._tests, 24 * frame.tests_from, frame.tests),
+            ):
+                if start < len(known):
+                    del known[start:]
+                    self.history += 1
+                known += new
+            if frame.picture is not None and frame.wrong is not None:
+                self._picture, self._wrong = frame.picture, frame.wrong
+                self._pictures += 1
+            if frame.checkpoint is not None:
+                self.saved, self.saved_steps = frame.checkpoint, frame.header["step"]
+        self._notify()
+
+    def how_to_reopen(self) -> dict[str, Any]:
+        """The arguments of the worker's `open` that bring the run back to its last checkpoint."""
+        with self.changed:
+            tests = array("d", bytes(self._tests))
+            rows = [tests[at : at + 3] for at in range(0, len(tests), 3)]
+            return {
+                "config": self.config.to_dict(),
+                "saved": self.saved,
+                "losses": bytes(self._losses[: 4 * self.saved_steps]),
+                "tests": b"".join(row.tobytes() for row in rows if row[0] <= self.saved_steps),
+                "learning_rates": self.learning_rates,
+                "speed": self.speed,
+                "until": self.until,
+            }
+
+    def _ask(self, name: str, **arguments: Any) -> Any:
+        self.seen_at = time.monotonic()
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask(name, self.id, **arguments).result(ANSWER_WITHIN)
+
+    def _notify(self) -> None:
+        with self.changed:
+            self.version += 1
+            self.changed.notify_all()
+        for listener in list(self._listeners):
+            listener()
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How much of a run one viewer has been told: bytes of losses and tests, and which picture."""
+
+    version: int = 0
+    history: int = 0
+    losses: int = 0
+    tests: int = 0
+    picture: int = 0

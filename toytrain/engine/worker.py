@@ -1,0 +1,396 @@
+"""Worker: trains many runs in turn. It knows nothing of pipes: a command comes in, a reply goes
+out, and `tick` trains one slice and returns what is to be told. So another host can carry it.
+
+Runs share one process and one PyTorch generator: each owns the generator during its slice, so that
+no run can change another's batches. Evaluating and drawing use no random number.
+"""
+
+import inspect
+import math
+import time
+import traceback
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import checkpoint
+from ..config import Config
+from ..devices import find_devices
+from ..errors import ToytrainError
+from ..random_state import get_random_state, set_random_state
+from ..snapshot import Snapshot
+from ..script import write_script
+from ..trainer import Trainer
+from .frame import Frame
+
+SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
+FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
+FRAME_COST = 0.005  # seconds: with many watched runs, frames take at most half of the time
+SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
+RESOLUTION = 100
+
+
+class Hosted:
+    """A run inside the worker: its Trainer, its random state, and how it is to be played."""
+
+    def __init__(self, trainer: Trainer, config: Config, now: float):
+        self.trainer = trainer
+        self.config = config
+        self.random_state = get_random_state(trainer.device)
+        self.speed = 0.0  # batches per second; 0: as fast as it goes
+        self.until: float = 0  # plays until it has trained so many steps
+        self.wanted = False  # somebody waits for a frame
+        self.changed = True  # something has happened since the last frame
+        self.told_losses = self.told_tests = 0
+        self.told_status = ""
+        self.failed = ""
+        self.framed_at = self.wanted_at = 0.0
+        self.saved_at, self.saved_steps = now, -1
+        self.paced_from = (now, 0)
+        self.measured_from = (now, 0)
+        self.rate = 0.0
+        labels = trainer.data.train.labels.float()
+        self.label_range = (labels.min().item(), labels.max().item())
+
+    @property
+    def playing(self) -> bool:
+        return self.trainer.steps < self.until and not self.trainer.ended and not self.failed
+
+    @property
+    def status(self) -> str:
+        if self.failed:
+            return "failed"
+        if self.trainer.diverged:
+            return "diverged"
+        if self.trainer.finished:
+            return "finished"
+        return "playing" if self.playing else "paused"
+
+    def play(self, until: float, now: float) -> None:
+        if not self.playing:
+            self.measured_from = (now, self.trainer.steps)
+        self.until = until
+        self.pace(now)
+
+    def pace(self, now: float) -> None:
+        """Count the permitted steps from here on, the first of them at once."""
+        self.paced_from = (now, self.trainer.steps + 1)
+
+    def permitted(self, now: float) -> float:
+        """How many steps the speed permits by now."""
+        ahead = self.until - self.trainer.steps
+        if not self.speed:
+            return ahead
+        since, steps = self.paced_from
+        owed = steps + (now - since) * self.speed - self.trainer.steps
+        return min(ahead, math.floor(owed + 1e-6))
+
+    def due_at(self) -> float:
+        """When the next step is permitted."""
+        if not self.speed:
+            return -math.inf
+        since, steps = self.paced_from
+        return since + (self.trainer.steps + 1 - steps) / self.speed
+
+
+class Worker:
+    """The runs of one process. `clock` gives seconds; tests hand in their own."""
+
+    def __init__(self, clock=time.monotonic):
+        self.clock = clock
+        self.runs: dict[str, Hosted] = {}
+        self._turn: list[str] = []
+
+    def hello(self) -> dict[str, Any]:
+        """What the page cannot find out without PyTorch."""
+        return {
+            "devices": [asdict(device) for device in find_devices()],
+            "step_source": inspect.getsource(Trainer.step),
+        }
+
+    def handle(self, name: str, run_id: str, arguments: dict[str, Any]) -> Any:
+        """Carry out one command and return its reply; a ToytrainError is an answer too."""
+        if name not in ("open", "close") and run_id not in self.runs:
+            raise ToytrainError("This run is closed; press Reset for a new one.")
+        return COMMANDS[name](self, run_id, **arguments)
+
+    def open(
+        self,
+        run_id: str,
+        config: dict[str, Any],
+        saved: bytes | None = None,
+        losses: bytes = b"",
+        tests: bytes = b"",
+        learning_rates: dict[int, float] | None = None,
+        speed: float = 0.0,
+        until: float = 0,
+    ) -> dict[str, Any]:
+        """Make a run of a Config, or bring one back from its last checkpoint and its history.
+
+        Returns what never changes: the points and labels as float32 bytes, and what a view must know.
+        """
+        with torch.random.fork_rng():
+            checked = Config.from_dict(config)
+            trainer = Trainer.from_config(checked)
+            if saved is not None:
+                history = array("f", losses), array("d", tests)
+                trainer.restore(_with_history(checkpoint.load(saved), *history))
+            run = Hosted(trainer, checked, self.clock())
+        run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
+        trainer.learning_rates |= learning_rates or {}
+        run.speed = speed
+        self.runs[run_id] = run
+        self._turn.append(run_id)
+        if until:
+            run.play(until, self.clock())
+        return self._describe(run)
+
+    def play(self, run_id: str) -> int:
+        self.runs[run_id].play(math.inf, self.clock())
+        return self._changed(run_id)
+
+    def pause(self, run_id: str) -> int:
+        self.runs[run_id].until = 0
+        return self._changed(run_id)
+
+    def step_batch(self, run_id: str) -> int:
+        """Train exactly one batch, and stand still after it."""
+        run = self.runs[run_id]
+        run.until = 0
+        if not run.trainer.ended and not run.failed:
+            self._train(run, 1, None)
+        return self._changed(run_id)
+
+    def step_epoch(self, run_id: str) -> int:
+        """Play to the end of the epoch. The reply, the step at which it ends, does not wait for it."""
+        run = self.runs[run_id]
+        trainer = run.trainer
+        end = trainer.steps - trainer.batch + len(trainer.train_loader)
+        run.play(end, self.clock())
+        self._changed(run_id)
+        return end
+
+    def set_learning_rate(self, run_id: str, learning_rate: float) -> int:
+        self.runs[run_id].trainer.set_learning_rate(learning_rate)
+        return self._changed(run_id)
+
+    def set_speed(self, run_id: str, speed: float) -> int:
+        run = self.runs[run_id]
+        run.speed = speed
+        run.pace(self.clock())
+        return run.trainer.steps
+
+    def want_frame(self, run_id: str) -> None:
+        run = self.runs[run_id]
+        run.wanted, run.wanted_at = True, self.clock()
+
+    def model(self, run_id: str) -> bytes:
+        """model.pth: the bare state_dict."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return checkpoint.save_weights(run.trainer.snapshot())
+
+    def checkpoint(self, run_id: str) -> bytes:
+        """The full checkpoint, with all losses."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return checkpoint.save(run.trainer.snapshot())
+
+    def script(self, run_id: str) -> str:
+        """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
+        run = self.runs[run_id]
+        steps = run.trainer.steps or None
+        return write_script(run.config, run.trainer.learning_rates, steps)
+
+    def close(self, run_id: str) -> None:
+        self.runs.pop(run_id, None)
+        self._turn = [other for other in self._turn if other != run_id]
+
+    def tick(self) -> list[tuple[str, Frame]]:
+        """Train one slice of the run whose turn it is; then the frames that are due."""
+        self._train_next()
+        return self.frames()
+
+    def frames(self) -> list[tuple[str, Frame]]:
+        """By run id: what somebody waits to see, what is to be saved, and every change of status."""
+        now = self.clock()
+        interval = self._frame_interval(now)
+        due = []
+        for run_id, run in self.runs.items():
+            looked = run.wanted and run.changed and now - run.framed_at >= interval
+            saves = self._save_is_due(run, now)
+            if looked or saves or run.status != run.told_status:
+                with self._owning_generator(run):
+                    due.append((run_id, self._frame(run, now, looked, saves)))
+        return due
+
+    def seconds_until_due(self) -> float | None:
+        """How long there is nothing to do unless a command comes; None: until one comes."""
+        now = self.clock()
+        interval = self._frame_interval(now)
+        moments = []
+        for run in self.runs.values():
+            if run.playing:
+                moments.append(run.due_at())
+            if run.wanted and run.changed:
+                moments.append(run.framed_at + interval)
+            if run.trainer.steps != run.saved_steps:
+                moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
+        return max(0.0, min(moments) - now) if moments else None
+
+    def _frame_interval(self, now: float) -> float:
+        """Seconds between two frames of a run: more where many are watched, so that they train."""
+        watched = sum(run.playing and now - run.wanted_at < 1 for run in self.runs.values())
+        return max(FRAME_EVERY, 2 * FRAME_COST * watched)
+
+    def _train_next(self) -> None:
+        """One slice for the first run in turn that may step; it then goes to the end of the line."""
+        for run_id in self._turn:
+            run = self.runs[run_id]
+            now = self.clock()
+            steps = run.permitted(now) if run.playing else 0
+            if steps < 1:
+                continue
+            self._turn.remove(run_id)
+            self._turn.append(run_id)
+            self._train(run, None if math.isinf(steps) else int(steps), SLICE)
+            if run.speed and run.permitted(self.clock()) > run.speed / 2:
+                run.pace(self.clock())  # a machine that is too slow does not owe the past
+            return
+
+    def _train(self, run: Hosted, steps: int | None, seconds: float | None) -> None:
+        """Train one run. An error in it is a bug, but not one that may end the runs beside it."""
+        try:
+            with self._owning_generator(run):
+                run.trainer.advance(steps=steps, seconds=seconds)
+        except Exception as error:
+            traceback.print_exc()
+            run.failed = f"The training stopped on an error of this program ({type(error).__name__}); reset."
+        run.changed = True
+
+    @contextmanager
+    def _owning_generator(self, run: Hosted) -> Iterator[Hosted]:
+        """Let the run have PyTorch's global generator, and keep its state for the next time."""
+        set_random_state(run.random_state, run.trainer.device)
+        try:
+            yield run
+        finally:
+            run.random_state = get_random_state(run.trainer.device)
+
+    def _changed(self, run_id: str) -> int:
+        self.runs[run_id].changed = True
+        return self.runs[run_id].trainer.steps
+
+    def _save_is_due(self, run: Hosted, now: float) -> bool:
+        if run.trainer.steps == run.saved_steps:
+            return False
+        return not run.playing or now - run.saved_at >= SAVE_EVERY
+
+    def _frame(self, run: Hosted, now: float, looked: bool, saves: bool) -> Frame:
+        snapshot = run.trainer.snapshot()
+        since, steps = run.measured_from
+        if now - since >= 1:
+            run.rate = (snapshot.steps - steps) / (now - since)
+            run.measured_from = (now, snapshot.steps)
+        header: dict[str, Any] = {
+            "step": snapshot.steps,
+            "epoch": snapshot.epoch,
+            "batch": snapshot.batch,
+            "batches": snapshot.batches,
+            "samples": snapshot.samples,
+            "rate": run.rate if run.playing else 0.0,
+            "status": run.status,
+            "message": snapshot.diverged or run.failed,
+            "learning_rate": snapshot.learning_rate,
+        }
+        losses_from, tests_from = run.told_losses, run.told_tests
+        run.told_losses, run.told_tests = snapshot.steps, snapshot.num_tests
+        run.told_status = run.status
+        picture = wrong = kept = None
+        if looked:
+            run.wanted = run.changed = False
+            run.framed_at = now
+            seen, picture, wrong = _look(run, snapshot)
+            header |= seen
+        if saves:
+            run.saved_at, run.saved_steps = now, snapshot.steps
+            # The page's process holds the history already: only what is needed beside it is sent.
+            kept = checkpoint.save(_with_history(snapshot, array("f"), array("d")))
+        return Frame(
+            header,
+            losses_from,
+            snapshot.loss_history[losses_from:].tobytes(),
+            tests_from,
+            snapshot.test_history[3 * tests_from :].tobytes(),
+            picture,
+            wrong,
+            kept,
+        )
+
+    def _describe(self, run: Hosted) -> dict[str, Any]:
+        data = run.trainer.data
+        points = torch.cat([data.train_points, data.test_points])
+        labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
+        return {
+            "points": points.numpy().tobytes(),
+            "labels": labels.numpy().tobytes(),
+            "view": {
+                "task": run.config.task,
+                "classes": run.config.classes,
+                "extent": data.extent,
+                "resolution": RESOLUTION,
+                "train_points": len(data.train),
+                "test_points": len(data.test),
+                "score": run.trainer.task.score_name,
+                "epochs": run.config.epochs,
+                "label_range": run.label_range,
+                "step_source": inspect.getsource(Trainer.step),
+            },
+        }
+
+
+def _look(run: Hosted, snapshot: Snapshot) -> tuple[dict[str, Any], bytes, bytes]:
+    """Losses and scores on all data, the boundary as one byte per cell, the bitset of wrong points."""
+    task, data = snapshot.task, run.trainer.data
+    seen: dict[str, float | None] = {}
+    wrong = []
+    for name, dataset in ("train", data.train), ("test", data.test):
+        logits = snapshot.logits(dataset.features)
+        seen[f"{name}_loss"] = _finite(task.loss(logits, dataset.labels).item())
+        seen[f"{name}_score"] = _finite(task.score(logits, dataset.labels))
+        wrong.append(task.wrong(logits, dataset.labels))
+    picture = task.shades(snapshot.grid_logits(RESOLUTION), *run.label_range)
+    bits = np.packbits(torch.cat(wrong).numpy(), bitorder="little")
+    return seen, picture.numpy().tobytes(), bits.tobytes()
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no word for nan and infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
+    """The Snapshot with another record of losses and tests."""
+    return replace(snapshot, loss_history=losses, test_history=tests, num_tests=len(tests) // 3)
+
+
+COMMANDS = {
+    command.__name__: command
+    for command in (
+        Worker.open,
+        Worker.play,
+        Worker.pause,
+        Worker.step_batch,
+        Worker.step_epoch,
+        Worker.set_learning_rate,
+        Worker.set_speed,
+        Worker.want_frame,
+        Worker.model,
+        Worker.checkpoint,
+        Worker.script,
+        Worker.close,
+    )
+}
