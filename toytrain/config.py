@@ -18,7 +18,13 @@ from .errors import ToytrainError
 
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "linear")
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+# Each optimizer with the settings it takes beside the learning rate.
+OPTIMIZERS = {
+    "sgd": ("momentum", "nesterov", "weight_decay"),
+    "adam": ("weight_decay",),
+    "adamw": ("weight_decay",),
+    "rmsprop": ("momentum", "weight_decay"),
+}
 DEVICES = ("cpu", "cuda", "mps")
 GROUPS = ("data", "features", "network", "training")
 
@@ -28,7 +34,7 @@ class Limits:
     """What a field may hold, as the metadata of that field.
 
     `low` and `high` bound each number, `choices` names each permitted text, `count` bounds the
-    length of a tuple.
+    length of a tuple. `step` is what a click on + adds.
     """
 
     help: str
@@ -37,6 +43,7 @@ class Limits:
     high: float | None = None
     choices: tuple[str, ...] | None = None
     count: tuple[int, int] | None = None
+    step: float | None = None
     unit: str = ""
     book: str = ""
 
@@ -61,15 +68,15 @@ class Config:
 
     dataset: str = option("moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6")
     points: int = option(500, "How many points, for training and testing together.", "data",
-                         low=10, high=5000)  # fmt: skip
+                         low=10, high=5000, step=50)  # fmt: skip
     noise: float = option(0.1, "Standard deviation of the noise added to the points (for "
-                          "regression: to the targets).", "data", low=0, high=2)  # fmt: skip
+                          "regression: to the targets).", "data", low=0, high=2, step=0.05)  # fmt: skip
     classes: int = option(2, "How many classes (blobs, imbalanced and spirals can have more than "
                           "two).", "data", low=2, high=10, book="A.5")  # fmt: skip
     data_seed: int = option(0, "Seed of the data: another seed, another sample.", "data",
                             low=0, high=2**32 - 1)  # fmt: skip
     test_fraction: float = option(0.2, "Share of the points kept back for testing.", "data",
-                                  low=0.05, high=0.9, book="A.7")  # fmt: skip
+                                  low=0.05, high=0.9, step=0.05, book="A.7")  # fmt: skip
     features: tuple[str, ...] = option(
         ("x1", "x2"),
         "What the network sees of a point.",
@@ -84,7 +91,7 @@ class Config:
         "relu", "What follows each hidden layer.", "network", choices=ACTIVATIONS, book="A.5"
     )
     dropout: float = option(0.0, "Share of hidden values set to zero at random while training.",
-                            "network", low=0, high=0.9)  # fmt: skip
+                            "network", low=0, high=0.9, step=0.1)  # fmt: skip
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
     batch_size: int = option(32, "Training examples per step.", "training",
                              low=1, high=1024, unit="examples", book="A.6")  # fmt: skip
@@ -99,17 +106,17 @@ class Config:
                               "line use them.", "training", low=0, high=8,
                               unit="processes", book="A.6")  # fmt: skip
     optimizer: str = option(
-        "sgd", "How a gradient changes the weights.", "training", choices=OPTIMIZERS, book="A.7"
+        "sgd", "How a gradient changes the weights.", "training", choices=tuple(OPTIMIZERS), book="A.7"
     )
     learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
-                                  "training", low=1e-6, high=100, book="A.7")  # fmt: skip
+                                  "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
     momentum: float = option(0.0, "How much of the last step goes on (SGD and RMSprop).",
-                             "training", low=0, high=0.999)  # fmt: skip
+                             "training", low=0, high=0.999, step=0.1)  # fmt: skip
     nesterov: bool = option(False, "Nesterov's momentum (SGD with momentum above 0).", "training")
     weight_decay: float = option(0.0, "L2: pulls the weights towards zero in proportion to their "
-                                 "size.", "training", low=0, high=1)  # fmt: skip
+                                 "size.", "training", low=0, high=1, step=0.001)  # fmt: skip
     l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
-                       "training", low=0, high=1)  # fmt: skip
+                       "training", low=0, high=1, step=0.0001)  # fmt: skip
     seed: int = option(123, "Seed of the weights and of the order of the batches.", "training",
                        low=0, high=2**32 - 1, book="A.5")  # fmt: skip
     device: str = option("cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9")
@@ -137,6 +144,17 @@ class Config:
     def task(self) -> str:
         """'classification' or 'regression', as the dataset says: a key of `task.TASKS`."""
         return DATASETS[self.dataset].task
+
+    def uses(self, name: str) -> bool:
+        """Whether a field means something beside the others, or is ignored."""
+        dataset = DATASETS[self.dataset]
+        if name in ("points", "noise", "data_seed", "test_fraction"):
+            return not dataset.fixed
+        if name == "classes":
+            return dataset.classes is not None and dataset.classes[0] < dataset.classes[1]
+        if name in ("momentum", "nesterov", "weight_decay"):
+            return name in OPTIMIZERS[self.optimizer]
+        return True
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from their defaults, in the order of the fields."""

@@ -1,25 +1,27 @@
-"""Optimizers by name, with the settings each of them takes (book, section A.7)."""
+"""Optimizers by name (book, section A.7)."""
 
 import inspect
 from typing import Any
 
 import torch
 
-from .config import Config
+from .config import OPTIMIZERS, Config
 
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], tuple[str, ...]]] = {
-    "sgd": (torch.optim.SGD, ("momentum", "nesterov", "weight_decay")),
-    "adam": (torch.optim.Adam, ("weight_decay",)),
-    "adamw": (torch.optim.AdamW, ("weight_decay",)),
-    "rmsprop": (torch.optim.RMSprop, ("momentum", "weight_decay")),
+CLASSES: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
 }
 
 
 def optimizer_arguments(config: Config) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """The optimizer's class, and the keyword arguments that differ from PyTorch's own defaults."""
-    kind, names = OPTIMIZERS[config.optimizer]
+    kind = CLASSES[config.optimizer]
     defaults = inspect.signature(kind).parameters
     arguments = {
-        name: getattr(config, name) for name in names if getattr(config, name) != defaults[name].default
+        name: getattr(config, name)
+        for name in OPTIMIZERS[config.optimizer]
+        if getattr(config, name) != defaults[name].default
     }
     return kind, {"lr": config.learning_rate, **arguments}

@@ -162,7 +162,8 @@ class Trainer:
             self.epoch += 1
             self.batch = 0
             # The plain loop asks for a batch too many; a generator of the loader's own moves then.
-            next(self._batches, None)
+            if self._batches is not None:
+                next(self._batches, None)
             self._batches = None
             if self.test_loader is not None:
                 self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))

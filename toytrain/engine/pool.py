@@ -3,6 +3,7 @@
 No PyTorch here: the process that serves pages stays small and quick.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -128,6 +129,8 @@ class WorkerProcess:
         self.runs[run.id] = run
         answer = self.ask("open", run.id, **run.how_to_reopen())
         answer.add_done_callback(lambda done: _opened(run, done))
+        if run.wanted:
+            self.send("want_frame", run.id)
 
     def ask(self, name: str, run_id: str, **arguments: Any) -> Future:
         """Send a command; the Future holds the worker's answer."""
@@ -150,18 +153,15 @@ class WorkerProcess:
     def stop(self) -> None:
         """Close the pipe, at which the process ends by itself; if it does not, end it."""
         process = self._process
-        with self._lock:
-            try:
-                process.stdin.close()
-            except OSError:
-                pass  # it is gone already
+        with self._lock, contextlib.suppress(OSError):  # it is gone already
+            process.stdin.close()
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
-    def _start(self) -> subprocess.Popen:
+    def _start(self) -> Any:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         # A session of its own keeps Ctrl-C in the terminal from the workers: the pool ends them.
@@ -174,11 +174,10 @@ class WorkerProcess:
         )
 
     def _write(self, *command: Any) -> None:
-        try:
+        # Where the process has died, _listen sees it and tells everybody who waits.
+        with contextlib.suppress(OSError, ValueError):
             pickle.dump(command, self._process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
             self._process.stdin.flush()
-        except (OSError, ValueError):
-            pass  # the process has died: _listen sees it and tells everybody who waits
 
     def _listen(self) -> None:
         while True:
@@ -216,11 +215,8 @@ class WorkerProcess:
             for run in list(self.runs.values()):
                 if len(self._deaths) >= DEATHS_IN_A_MINUTE:
                     run.until = 0
-                run.note = (
-                    f"The training process died and was replaced; the run goes on from batch {run.saved_steps}."
-                    if run.until
-                    else "The training process died and was replaced; the run is where it was."
-                )
+                now_at = f"goes on from batch {run.saved_steps}" if run.until else "is where it was"
+                run.note = f"The training process died and was replaced; the run {now_at}."
                 self.open(run)
         for answer in lost.values():
             answer.set_exception(

@@ -42,6 +42,7 @@ class Run:
         self.learning_rates: dict[int, float] = {}
         self.speed = 0.0
         self.until: float = 0
+        self.wanted = False
         self.description: dict[str, Any] | None = None
         self.saved: bytes | None = None
         self.saved_steps = 0
@@ -83,6 +84,7 @@ class Run:
     # Commands: each returns when the worker has acknowledged it
 
     def play(self) -> None:
+        self.note = ""
         self.until = float("inf")
         self._ask("play")
 
@@ -92,11 +94,13 @@ class Run:
 
     def step_batch(self) -> None:
         """Train exactly one batch."""
+        self.note = ""
         self.until = 0
         self._ask("step_batch")
 
     def step_epoch(self) -> None:
-        """Train to the end of the epoch; returns at once with the step at which that will be."""
+        """Train to the end of the epoch; returns at once."""
+        self.note = ""
         self.until = self._ask("step_epoch")
 
     def set_learning_rate(self, learning_rate: float) -> None:
@@ -140,6 +144,7 @@ class Run:
     def want_frame(self) -> None:
         """Say that somebody looks: the next news will come with a picture."""
         self.seen_at = time.monotonic()
+        self.wanted = True
         self._worker.send("want_frame", self.id)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -196,6 +201,7 @@ class Run:
             if frame.picture is not None and frame.wrong is not None:
                 self._picture, self._wrong = frame.picture, frame.wrong
                 self._pictures += 1
+                self.wanted = False
             if frame.checkpoint is not None:
                 self.saved, self.saved_steps = frame.checkpoint, frame.header["step"]
         self._notify()

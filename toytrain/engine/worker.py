@@ -7,6 +7,7 @@ no run can change another's batches. Evaluating and drawing use no random number
 
 import inspect
 import math
+import textwrap
 import time
 import traceback
 from array import array
@@ -23,8 +24,8 @@ from ..config import Config
 from ..devices import find_devices
 from ..errors import ToytrainError
 from ..random_state import get_random_state, set_random_state
-from ..snapshot import Snapshot
 from ..script import write_script
+from ..snapshot import Snapshot
 from ..trainer import Trainer
 from .frame import Frame
 
@@ -54,7 +55,10 @@ class Hosted:
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
         self.rate = 0.0
-        labels = trainer.data.train.labels.float()
+        if trainer.data is None:
+            raise ValueError("a hosted run is made from a Config")
+        self.data = trainer.data
+        labels = self.data.train.labels.float()
         self.label_range = (labels.min().item(), labels.max().item())
 
     @property
@@ -110,7 +114,6 @@ class Worker:
         """What the page cannot find out without PyTorch."""
         return {
             "devices": [asdict(device) for device in find_devices()],
-            "step_source": inspect.getsource(Trainer.step),
         }
 
     def handle(self, name: str, run_id: str, arguments: dict[str, Any]) -> Any:
@@ -136,7 +139,9 @@ class Worker:
         """
         with torch.random.fork_rng():
             checked = Config.from_dict(config)
-            trainer = Trainer.from_config(checked)
+            # Loading in the training process gives the same batches without processes of its own.
+            trainer = Trainer.from_config(replace(checked, num_workers=0))
+            trainer.config = checked
             if saved is not None:
                 history = array("f", losses), array("d", tests)
                 trainer.restore(_with_history(checkpoint.load(saved), *history))
@@ -331,7 +336,7 @@ class Worker:
         )
 
     def _describe(self, run: Hosted) -> dict[str, Any]:
-        data = run.trainer.data
+        data = run.data
         points = torch.cat([data.train_points, data.test_points])
         labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
         return {
@@ -347,14 +352,14 @@ class Worker:
                 "score": run.trainer.task.score_name,
                 "epochs": run.config.epochs,
                 "label_range": run.label_range,
-                "step_source": inspect.getsource(Trainer.step),
+                "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
         }
 
 
 def _look(run: Hosted, snapshot: Snapshot) -> tuple[dict[str, Any], bytes, bytes]:
     """Losses and scores on all data, the boundary as one byte per cell, the bitset of wrong points."""
-    task, data = snapshot.task, run.trainer.data
+    task, data = snapshot.task, run.data
     seen: dict[str, float | None] = {}
     wrong = []
     for name, dataset in ("train", data.train), ("test", data.test):

@@ -1,0 +1,38 @@
+"""The server: Streamlit over pages/main.py, the training engine beside it, and the live stream.
+
+`streamlit run app.py` starts it. The engine lives as long as the server does.
+"""
+
+import asyncio
+import contextlib
+import gc
+
+import streamlit as st
+
+from pages.parts.live.routes import ROUTES
+from toytrain import engine
+
+COLLECT_EVERY = 60.0  # seconds
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: st.App):
+    engine.start()
+    # Streamlit's own collection after every rerun holds the interpreter for 50 ms or more and is
+    # switched off in config.toml. What is imported by now stays; the rest is collected now and then.
+    gc.freeze()
+    collecting = asyncio.create_task(_collect_now_and_then())
+    try:
+        yield {}
+    finally:
+        collecting.cancel()
+        await asyncio.to_thread(engine.stop)
+
+
+async def _collect_now_and_then() -> None:
+    while True:
+        await asyncio.sleep(COLLECT_EVERY)
+        gc.collect()
+
+
+app = st.App("pages/main.py", lifespan=lifespan, routes=ROUTES)

@@ -1,0 +1,8 @@
+"""The page list. No logic."""
+
+import streamlit as st
+
+from pages.parts.words import _
+
+st.set_page_config(page_title="toytrain", layout="wide", initial_sidebar_state="auto")
+st.navigation([st.Page("train.py", title=_("Train"), default=True)], position="hidden").run()

@@ -1,0 +1,88 @@
+"""The sidebar: one widget per Config field, read off the field's metadata."""
+
+from typing import Any
+
+import streamlit as st
+
+from toytrain.config import FIELDS, GROUPS, Config, limits
+
+from . import session
+from .words import _
+
+TITLES = {
+    "data": _("Data"),
+    "features": _("Features"),
+    "network": _("Network"),
+    "training": _("Training"),
+}
+NAMES = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+
+
+def show(config: Config, refused: dict[str, str]) -> None:
+    """Draw every field that means something beside the others; a refusal stands under its widget."""
+    for group in GROUPS:
+        with st.sidebar.expander(TITLES[group], expanded=True):
+            names = [name for name in FIELDS if limits(name).group == group and config.uses(name)]
+            for row in _rows(names):
+                for column, name in zip(st.columns(len(row)), row, strict=True):
+                    with column:
+                        _widget(name)
+                for name in row:
+                    if name in refused:
+                        st.error(escaped(refused[name]))
+
+
+def _rows(names: list[str]) -> list[list[str]]:
+    """Two narrow widgets side by side, a wide one alone, in the order of the fields."""
+    rows: list[list[str]] = []
+    for name in names:
+        wide = isinstance(FIELDS[name].default, str | tuple)
+        if (
+            not wide
+            and rows
+            and len(rows[-1]) == 1
+            and not isinstance(FIELDS[rows[-1][0]].default, str | tuple)
+        ):
+            rows[-1].append(name)
+        else:
+            rows.append([name])
+    return rows
+
+
+def _widget(name: str) -> None:
+    default: Any = FIELDS[name].default
+    bounds = limits(name)
+    label = NAMES.get(name, _(name.replace("_", " ")))
+    shared: dict[str, Any] = {
+        "key": session.widget_key(name),
+        "on_change": session.change,
+        "args": (name,),
+        "help": _help(name),
+    }
+    if bounds.choices and bounds.count:
+        st.pills(label, bounds.choices, selection_mode="multi", **shared)
+    elif bounds.choices:
+        st.selectbox(label, bounds.choices, **shared)
+    elif isinstance(default, bool):
+        st.checkbox(label, **shared)
+    elif bounds.count:
+        st.text_input(label, **shared)
+    elif isinstance(default, int):
+        st.number_input(label, step=int(bounds.step or 1), **shared)
+    else:
+        st.number_input(label, step=bounds.step, format="%g", **shared)
+
+
+def _help(name: str) -> str:
+    bounds = limits(name)
+    lines = [_(bounds.help)]
+    if not isinstance(FIELDS[name].default, bool | str) and not bounds.choices:
+        lines.append(_("Permitted: {range}.").format(range=bounds.describe()))
+    if bounds.book:
+        lines.append(_("Book, section {section}.").format(section=bounds.book))
+    return " ".join(lines)
+
+
+def escaped(text: str) -> str:
+    """A sentence that quotes what somebody typed, so that Markdown shows it as it is."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+-!|$:~" else sign for sign in text)

@@ -1,0 +1,54 @@
+"""The live views: numbers, decision boundary and loss, drawn in the browser from a stream.
+
+They are one Streamlit component whose element stays: Streamlit reruns only when somebody clicks.
+The JavaScript is in static/, the stream in routes.py, every word in words.py.
+"""
+
+import streamlit as st
+
+from toytrain.engine import Run
+
+from . import words
+from .routes import PLOTLY, STATIC, STREAM
+
+# Sent again with every update of the component, so it only fetches the real module. Inline code runs
+# from a blob: address, hence the absolute one.
+LOADER = """
+export default function (component) {
+  const address = new URL(component.data.base + "index.js", location.href);
+  const ready = import(address.href).then((module) => module.show(component));
+  return () => ready.then((view) => view.unmount());
+}
+"""
+
+_views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=False)
+
+
+def show(run: Run) -> None:
+    """Draw the run here, live, until the page goes. The page reruns when its status changes."""
+    _views(
+        key="live",
+        data={
+            "base": f"{STATIC}/",
+            "plotly": PLOTLY,
+            "stream": f"{STREAM}/{run.stream_token}",
+            "status": run.status,
+            "words": words.words(),
+        },
+        on_status_change=_rerun,
+        on_gone_change=_rerun,
+    )
+
+
+def fit_to_window() -> None:
+    """Take away Streamlit's wide margins, so that a projector shows the page without scrolling."""
+    st.html(
+        """<style>
+        .stMainBlockContainer { padding: 3.25rem 1.5rem 1rem; }
+        .stMain .stVerticalBlock { gap: 0.75rem; }
+        </style>"""
+    )
+
+
+def _rerun() -> None:
+    """A callback is what makes a trigger rerun the page; the rerun itself shows the new status."""

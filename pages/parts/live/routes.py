@@ -1,0 +1,118 @@
+"""What the live views fetch from this server: their modules, Plotly.js, and the stream of a run.
+
+Streamlit checks nothing on routes of one's own, so the stream checks the Origin itself and asks for
+the run's stream token, which only lets one watch.
+"""
+
+import asyncio
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from toytrain import engine
+from toytrain.engine import Run
+
+_FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
+_VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
+_PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+STATIC = f"/live/static/{_VERSION}"
+PLOTLY = f"/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
+STREAM = "/live/stream"
+
+UNKNOWN_RUN = 4404
+
+
+async def serve_module(request: Request) -> Response:
+    path = _FILES.get(request.path_params["name"])
+    if path is None:
+        return Response(status_code=404)
+    return FileResponse(path, media_type=_TYPES.get(path.suffix), headers=_FOREVER)
+
+
+async def serve_plotly(request: Request) -> Response:
+    return FileResponse(_PLOTLY_FILE, media_type="text/javascript", headers=_FOREVER)
+
+
+async def stream(websocket: WebSocket) -> None:
+    """Send the newest of a run; after the browser has drawn it, the next. Never more than one at once."""
+    origin = websocket.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
+        await websocket.close()  # before accepting: refused with 403
+        return
+    await websocket.accept()
+    run = engine.pool().watched(websocket.path_params["token"])
+    if run is None:
+        await websocket.close(UNKNOWN_RUN)
+        return
+    viewer = _Viewer(websocket, run)
+    try:
+        await viewer.serve()
+    except WebSocketDisconnect:
+        pass
+    finally:
+        viewer.leave()
+
+
+class _Viewer:
+    """One open stream: what it has been sent, and whether it has drawn that."""
+
+    def __init__(self, websocket: WebSocket, run: Run):
+        self._websocket = websocket
+        self._run = run
+        self._woken = asyncio.Event()
+        self._drawn = True
+        self._gone = False
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._woken.set)
+
+        self._unlisten = run.listen(wake)
+        self._receiving = asyncio.create_task(self._receive())
+
+    async def serve(self) -> None:
+        cursor = None
+        self._run.want_frame()
+        while not self._gone:
+            if self._run.status == "closed" or self._run.refusal:
+                await self._websocket.close(UNKNOWN_RUN)
+                return
+            version = cursor.version if cursor else -1
+            if self._drawn and self._run.description and self._run.version != version:
+                message, cursor = self._run.message(cursor)
+                self._drawn = False
+                await self._websocket.send_bytes(message)
+            await self._woken.wait()
+            self._woken.clear()
+
+    def leave(self) -> None:
+        self._unlisten()
+        self._receiving.cancel()
+
+    async def _receive(self) -> None:
+        """Note each "drawn" of the browser, and the end of the connection."""
+        try:
+            while True:
+                await self._websocket.receive_text()
+                self._drawn = True
+                self._run.want_frame()
+                self._woken.set()
+        except WebSocketDisconnect:
+            self._gone = True
+            self._woken.set()
+
+
+ROUTES = [
+    Route(f"{STATIC}/{{name}}", serve_module),
+    Route(PLOTLY, serve_plotly),
+    WebSocketRoute(f"{STREAM}/{{token}}", stream),
+]

@@ -1,0 +1,44 @@
+// Numbers as people read them: few digits, always the same width for the same kind. Pure.
+
+const NOTHING = "–";
+const MINUS = "−"; // as wide as a digit, unlike the hyphen
+
+const whole = new Intl.NumberFormat(globalThis.document?.documentElement.lang || "en", { maximumFractionDigits: 0 });
+
+const known = (format) => (value) =>
+  value === null || value === undefined ? NOTHING : format(value).replace("-", MINUS);
+
+export const count = known((value) => whole.format(value));
+
+/** "5/31"; without a total, or with a total of 0 (no limit), "5". */
+export const countOf = (value, total) => (total ? `${count(value)}/${count(total)}` : count(value));
+
+export const rate = known((value) => (value < 10 ? value.toFixed(1) : whole.format(value)));
+
+export const loss = known((value) => {
+  if (value < 10) return value.toFixed(4);
+  return value < 1e5 ? value.toPrecision(5) : value.toExponential(1);
+});
+
+export const score = known((value) => (value > -100 ? value.toFixed(3) : value.toExponential(1)));
+
+/** A learning rate is set by hand, so it is shown as it was set: 0.03, not 0.0300. */
+export const learningRate = known((value) => String(Number(value.toPrecision(3))));
+
+export const coordinate = known((value) => value.toFixed(2));
+
+/**
+ * About `wanted` round numbers (1, 2 or 5 times a power of ten) between low and high.
+ * @returns {{value: number, text: string}[]}
+ */
+export function ticks(low, high, wanted = 7) {
+  const rough = (high - low) / wanted;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const result = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) {
+    result.push({ value: i * step, text: (i * step).toFixed(digits).replace("-", MINUS) });
+  }
+  return result;
+}

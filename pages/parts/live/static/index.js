@@ -1,0 +1,138 @@
+// The live views of one run, inside one Streamlit component (v2).
+//
+// Streamlit calls the component's function again at every change of its data or theme and forgets all but the newest
+// clean-up; it runs that one when the component leaves the page, and that of an overtaken call at once, which may be
+// before the newer call arrives here. So the views belong to their host element, where `show` finds them again, and a
+// clean-up waits a moment and does nothing if there was a newer call.
+//
+// A view is an object with `element`, `draw(run)` at each frame, and where it needs them `restyle(theme)` at a change
+// of theme and `unmount()`. To add one (say network.js): make it in #build, and name its grid area in live.css.
+
+import { Boundary } from "./boundary.js";
+import { h, loadStylesheet, translator } from "./dom.js";
+import { LossChart } from "./loss.js";
+import { Numbers } from "./numbers.js";
+import { loadPreferences } from "./preferences.js";
+import { Run } from "./run.js";
+import { StatusFollower } from "./status.js";
+import { StepPanel } from "./step.js";
+import { openStream } from "./stream.js";
+import { readTheme } from "./theme.js";
+
+// The import of this module ends only when the style applies: nothing is ever seen unstyled.
+await loadStylesheet(new URL("live.css", import.meta.url));
+
+// On the host itself, because a new version of this module must find (and end) what an old one has mounted.
+const MOUNTED = Symbol.for("toytrain.live");
+
+const OVERTAKEN_WITHIN_MS = 200;
+
+/** Mounts the views into component.parentElement, or brings the mounted ones up to date. */
+export function show(component) {
+  const host = component.parentElement;
+  if (!(host[MOUNTED] instanceof LiveViews)) {
+    host[MOUNTED]?.unmount();
+    host[MOUNTED] = new LiveViews(host);
+  }
+  return host[MOUNTED].update(component);
+}
+
+class LiveViews {
+  #host;
+  #component; // of the newest call: its triggers know the present widget
+  #calls = 0;
+  #views = {};
+  #run = null;
+  #streamPath = null;
+  #closeStream = () => {};
+  #preferences = loadPreferences();
+  #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
+
+  #grid = h("div", { class: "toytrain-grid" });
+  #root = h("div", { class: "toytrain-live", "data-drawn": "0", "data-connection": "connecting" }, this.#grid);
+
+  constructor(host) {
+    this.#host = host;
+    host.append(this.#root);
+  }
+
+  /** @returns {{unmount: () => void}} which does nothing once there was (or is at once) a newer call */
+  update(component) {
+    const before = this.#component?.data;
+    const { data } = component;
+    const call = ++this.#calls;
+    this.#component = component;
+
+    if (!before || !equal(data.words, before.words)) this.#build(data);
+    else this.#restyle();
+    this.#status.rendered(data.status);
+    if (data.stream !== this.#streamPath) this.#connect(data.stream);
+    return { unmount: () => setTimeout(() => call === this.#calls && this.unmount(), OVERTAKEN_WITHIN_MS) };
+  }
+
+  unmount() {
+    this.#closeStream();
+    this.#status.reset();
+    this.#unmountViews();
+    this.#root.remove();
+    delete this.#host[MOUNTED];
+  }
+
+  // Built once, and again only in another language; the stream and the run live on.
+  #build({ words, plotly }) {
+    const context = { word: translator(words), preferences: this.#preferences, theme: readTheme(this.#host), plotly };
+    this.#unmountViews();
+    this.#views = {
+      numbers: new Numbers(context),
+      boundary: new Boundary(context),
+      loss: new LossChart(context),
+      step: new StepPanel(context),
+    };
+    this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
+    this.#showConnection(this.#root.dataset.connection);
+    if (this.#run) this.#drawViews();
+  }
+
+  #unmountViews() {
+    for (const view of Object.values(this.#views)) view.unmount?.();
+  }
+
+  #restyle() {
+    const theme = readTheme(this.#host);
+    for (const view of Object.values(this.#views)) view.restyle?.(theme);
+  }
+
+  #connect(path) {
+    this.#closeStream();
+    this.#status.reset();
+    this.#streamPath = path;
+    this.#closeStream = openStream(path, {
+      draw: (frame) => this.#draw(frame),
+      connection: (state) => this.#showConnection(state),
+      gone: () => this.#component.setTriggerValue("gone", path.split("/").at(-1)),
+    });
+  }
+
+  #draw(frame) {
+    if (frame.header.run) this.#run = new Run(frame);
+    else this.#run.apply(frame);
+    this.#drawViews();
+
+    const { dataset } = this.#root;
+    dataset.drawn = Number(dataset.drawn) + 1;
+    dataset.step = frame.header.step;
+    dataset.status = frame.header.status;
+    this.#status.streamed(frame.header.status);
+  }
+
+  #drawViews() {
+    for (const view of Object.values(this.#views)) view.draw?.(this.#run);
+  }
+
+  #showConnection(state) {
+    this.#root.dataset.connection = state;
+    this.#views.numbers.showConnection(state);
+  }
+}
+
+const equal = (one, other) => JSON.stringify(one) === JSON.stringify(other);

@@ -1,0 +1,71 @@
+// The socket of one run: decoding, back-pressure, reconnecting. Knows nothing of what is drawn.
+//
+// One message is in flight: "ok" goes out only after a frame was drawn inside requestAnimationFrame, and only then
+// does the server send the next. A slow or hidden page therefore slows its own stream and nothing else.
+
+import { decodeFrame } from "./frame.js";
+
+const UNKNOWN_RUN = 4404;
+const FIRST_RETRY_MS = 300;
+const LAST_RETRY_MS = 3000;
+
+/**
+ * @param {string} path of the WebSocket on this page's server
+ * @param {object} listener with
+ *   draw(frame)         called inside requestAnimationFrame, once per message
+ *   connection(state)   "connecting" | "open" | "lost"
+ *   gone()              the server does not know this run (any more); no reconnecting follows
+ * @returns {() => void} closes the stream for good; no listener is called afterwards
+ */
+export function openStream(path, listener) {
+  let socket;
+  let retryTimer;
+  let retryDelay = FIRST_RETRY_MS;
+  let closed = false;
+
+  function connect() {
+    const own = new WebSocket(webSocketAddress(path));
+    own.binaryType = "arraybuffer";
+    own.onmessage = ({ data }) => {
+      requestAnimationFrame(() => {
+        if (socket !== own) return; // it came from a socket given up since
+        retryDelay = FIRST_RETRY_MS;
+        listener.connection("open");
+        listener.draw(decodeFrame(data));
+        if (own.readyState === WebSocket.OPEN) own.send("ok");
+      });
+    };
+    own.onclose = ({ code }) => {
+      if (socket !== own) return;
+      if (code === UNKNOWN_RUN) {
+        close();
+        listener.connection("lost");
+        listener.gone();
+        return;
+      }
+      listener.connection("lost");
+      retryTimer = setTimeout(connect, retryDelay);
+      retryDelay = Math.min(2 * retryDelay, LAST_RETRY_MS);
+    };
+    socket = own;
+  }
+
+  function close() {
+    if (closed) return;
+    closed = true;
+    clearTimeout(retryTimer);
+    const last = socket;
+    socket = null; // before closing: onclose must not take this for a lost connection
+    last.close();
+  }
+
+  listener.connection("connecting");
+  connect();
+  return close;
+}
+
+function webSocketAddress(path) {
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  return address.href;
+}

@@ -1,0 +1,269 @@
+"""A visitor's session: the Config that the controls describe, and the run that goes on.
+
+The only file that touches st.session_state and the address. The Config is the memory, not the
+widgets; the address holds it together with the run's id, so that a reload finds both.
+
+The controls may be ahead of the run: only the learning rate changes while a run lives, every other
+change waits for Reset, unless the run has not trained a batch yet.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from toytrain import Config, ToytrainError, engine
+from toytrain.config import FIELDS, parse
+from toytrain.datasets import DATASETS
+from toytrain.engine import Run
+
+from .words import _
+
+RUN = "run"  # the run's id in the address
+SPEED = "speed"  # batches per second in the address
+SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
+DEFAULT_SPEED = 100
+
+OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
+MEMORY = "toytrain"
+
+
+@dataclass
+class Session:
+    """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest."""
+
+    config: Config
+    run: Run
+    speed: int = DEFAULT_SPEED
+    refused: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def pending(self) -> dict[str, Any]:
+        """What the controls say and the run does not do yet, by field."""
+        return {
+            name: getattr(self.config, name)
+            for name in FIELDS
+            if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
+        }
+
+    def start(self, config: Config) -> None:
+        """Replace the run by a new one, once that is known to work; a refusal leaves all as it was."""
+        pool = engine.pool()
+        new = pool.open(config, self.speed)
+        try:
+            new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
+        except ToytrainError as error:
+            pool.close(new)
+            self.refuse(error)
+            return
+        old, self.run, self.config = self.run, new, config
+        if old.viewers <= 1:  # nobody else watches it
+            pool.close(old)
+        self.notices.clear()
+
+    def refuse(self, error: ToytrainError) -> None:
+        """Keep the sentence for the control it is about, or for the top of the page."""
+        if error.field in FIELDS:
+            self.refused[error.field] = str(error)
+        else:
+            self.notices.append(str(error))
+
+
+def open_page() -> Session:
+    """The visitor's session; the first time, and after a reload, made from the address."""
+    if MEMORY not in st.session_state:
+        st.session_state[MEMORY] = _from_address()
+    session: Session = st.session_state[MEMORY]
+    if engine.pool().get(session.run.id) is not session.run:
+        session.notices.append(_gone())
+        session.run = engine.pool().open(session.config, session.speed)
+    elif session.run.refusal:
+        # Found out late, because the engine was still warming up when the page was first drawn.
+        session.refuse(session.run.refusal)
+        engine.pool().close(session.run)
+        session.config = Config()
+        session.run = engine.pool().open(session.config, session.speed)
+    _write_address(session)
+    return session
+
+
+def share_address() -> str:
+    """The address of this experiment without the run: it gives another person a run of their own."""
+    session = st.session_state[MEMORY]
+    here = (st.context.url or "").split("?")[0]
+    query = session.config.to_query()
+    return f"{here}?{query}" if query else here
+
+
+# Controls
+
+
+def widget_key(name: str) -> str:
+    """The key of a field's widget, showing the Config's value unless it shows a refused one."""
+    key = f"field_{name}"
+    if key not in st.session_state:
+        st.session_state[key] = _shown(getattr(st.session_state[MEMORY].config, name))
+    return key
+
+
+def change(name: str) -> None:
+    """A widget's callback: take its value into the Config, or keep a sentence that says why not."""
+    session: Session = st.session_state[MEMORY]
+    session.notices.clear()
+    value = st.session_state[f"field_{name}"]
+    try:
+        if isinstance(value, str) and isinstance(FIELDS[name].default, tuple):
+            value = parse(FIELDS[name], value)
+        changed = {name: value}
+        if name == "dataset":
+            changed["classes"] = _classes_of(value, session.config.classes)
+        config = replace(session.config, **changed)
+    except ToytrainError as error:
+        in_use = _shown(getattr(session.config, name))
+        session.refused[name] = f"{error} " + _("In use: {value}.").format(value=in_use)
+        return
+    session.refused.pop(name, None)
+    _take(session, config, name)
+    for other in changed:
+        if other != name:
+            _show_again(other)
+
+
+def _take(session: Session, config: Config, name: str) -> None:
+    """Let a permitted Config reach the run, or wait for Reset."""
+    untouched = session.run.steps == 0 and not session.run.playing
+    if untouched:
+        session.start(config)
+    else:
+        session.config = config
+        if name == "learning_rate":
+            attempt(lambda: session.run.set_learning_rate(config.learning_rate))
+
+
+# Buttons
+
+
+def attempt(command) -> None:
+    """Carry out a command of the run; what it refuses stands on top of the page."""
+    session: Session = st.session_state[MEMORY]
+    session.notices.clear()
+    try:
+        command()
+    except ToytrainError as error:
+        session.refuse(error)
+
+
+def reset() -> None:
+    """A new run from what the controls say: the same seed gives the same weights."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: session.start(session.config))
+
+
+def new_seed() -> None:
+    """A new run with other weights and another order of the batches."""
+    session: Session = st.session_state[MEMORY]
+    config = session.config
+    attempt(lambda: session.start(replace(config, seed=(config.seed + 1) % 2**32)))
+    _show_again("seed")
+
+
+def set_speed() -> None:
+    """The speed selector's callback."""
+    session: Session = st.session_state[MEMORY]
+    session.speed = st.session_state[SPEED]
+    attempt(lambda: session.run.set_speed(session.speed))
+
+
+def speed_key() -> str:
+    """The key of the speed's widget."""
+    if SPEED not in st.session_state:
+        st.session_state[SPEED] = st.session_state[MEMORY].speed
+    return SPEED
+
+
+# The address
+
+
+def _from_address() -> Session:
+    texts = {name: st.query_params[name] for name in st.query_params}
+    notices: list[str] = []
+    run_id = texts.pop(RUN, None)
+    speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    config = _config_of(texts, notices)
+    pool = engine.pool()
+    run = pool.get(run_id) if run_id else None
+    if run is not None:
+        if not texts:
+            config = run.config
+        return Session(config, run, int(run.speed), notices=notices)
+    if run_id:
+        notices.append(_gone())
+    run = pool.open(config, speed)
+    try:
+        run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
+    except ToytrainError as error:
+        pool.close(run)
+        notices.append(str(error))
+        config = Config()
+        run = pool.open(config, speed)
+    return Session(config, run, speed, notices=notices)
+
+
+def _config_of(texts: dict[str, str], notices: list[str]) -> Config:
+    """The Config of an address. What is refused is named, and only that falls back to its default."""
+    texts = dict(texts)
+    while True:
+        try:
+            return Config.from_texts(texts)
+        except ToytrainError as error:
+            named = error.field if error.field in texts else next(iter(texts))
+            del texts[named]
+            notices.append(_("In the address: {error} It was left out.").format(error=error))
+
+
+def _speed_of(text: str, notices: list[str]) -> int:
+    if text in map(str, SPEEDS):
+        return int(text)
+    notices.append(
+        _("In the address: speed = {speed} is not permitted; permitted is one of {speeds}.").format(
+            speed=text[:60], speeds=", ".join(map(str, SPEEDS))
+        )
+    )
+    return DEFAULT_SPEED
+
+
+def _write_address(session: Session) -> None:
+    wanted = session.config.to_texts() | {RUN: session.run.id}
+    if session.speed != DEFAULT_SPEED:
+        wanted[SPEED] = str(session.speed)
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def _gone() -> str:
+    return _(
+        "The run of this address has ended with the server, or was closed. Here are the same settings "
+        "from the start: press Play."
+    )
+
+
+# Widgets
+
+
+def _show_again(name: str) -> None:
+    """Let a field's widget show the Config's value, after something else has changed it."""
+    st.session_state[f"field_{name}"] = _shown(getattr(st.session_state[MEMORY].config, name))
+
+
+def _shown(value: Any) -> Any:
+    """A value as its widget holds it: hidden sizes are written, features are picked from a list."""
+    if isinstance(value, tuple):
+        return list(value) if isinstance(value[0], str) else ", ".join(map(str, value))
+    return value
+
+
+def _classes_of(dataset: str, classes: int) -> int:
+    """The number of classes nearest to the present one that a dataset can have."""
+    low, high = DATASETS[dataset].classes or (2, 2)
+    return min(max(classes, low), high)

@@ -1,0 +1,58 @@
+"""The train page: controls in the sidebar, the strip of buttons, and the live views."""
+
+import streamlit as st
+
+from pages.parts import controls, live, session
+from pages.parts.words import _
+
+ENDED = ("finished", "diverged", "failed")
+
+here = session.open_page()
+run = here.run
+
+controls.show(here.config, here.refused)
+live.fit_to_window()
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    if run.playing:
+        st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
+                  on_click=session.attempt, args=(run.pause,))  # fmt: skip
+    else:
+        st.button(_("Play"), key="play", icon=":material/play_arrow:", type="primary", shortcut="P",
+                  disabled=run.status in ENDED, on_click=session.attempt, args=(run.play,))  # fmt: skip
+    st.button(_("Step batch"), key="step_batch", shortcut="B", disabled=run.status in ENDED,
+              on_click=session.attempt, args=(run.step_batch,),
+              help=_("Train on one batch and stand still."))  # fmt: skip
+    st.button(_("Step epoch"), key="step_epoch", shortcut="E", disabled=run.status in ENDED,
+              on_click=session.attempt, args=(run.step_epoch,),
+              help=_("Train to the end of the epoch."))  # fmt: skip
+    st.button(_("Reset"), key="reset", shortcut="X", on_click=session.reset,
+              type="primary" if here.pending or run.status in ENDED else "secondary",
+              help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
+    st.button(_("New seed"), key="new_seed", shortcut="N", on_click=session.new_seed,
+              help=_("A new run with other weights and another order of the batches."))  # fmt: skip
+    st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed, width=150,
+                 format_func=lambda speed: _("{speed} batches/s").format(speed=speed) if speed else _("max"),
+                 label_visibility="collapsed", help=_("Batches per second at the most."))  # fmt: skip
+    with st.popover(_("Take along")):
+        st.download_button(_("Script (.py)"), run.script, "toytrain_run.py", "text/x-python",
+                           on_click="ignore", width="stretch",
+                           help=_("The plain PyTorch script that prints this run's losses."))  # fmt: skip
+        st.download_button(_("model.pth"), run.model, "model.pth", "application/octet-stream",
+                           on_click="ignore", width="stretch",
+                           help=_("The weights as a bare state_dict (book, section A.8)."))  # fmt: skip
+        st.download_button(_("Full checkpoint"), run.checkpoint, "checkpoint.pth",
+                           "application/octet-stream", on_click="ignore", width="stretch",
+                           help=_("Everything from which the run resumes bit for bit: "
+                                  "python -m toytrain --resume checkpoint.pth"))  # fmt: skip
+        st.caption(_("Address of this experiment, for a run of one's own:"))
+        st.code(session.share_address(), language=None, wrap_lines=True)
+
+for notice in here.notices:
+    st.warning(controls.escaped(notice))
+if here.pending:
+    settings = ", ".join(f"{name} = {value}" for name, value in here.pending.items())
+    st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
+                             .format(settings=settings)))  # fmt: skip
+
+live.show(run)
