@@ -34,7 +34,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed, width=150,
                  format_func=lambda speed: _("{speed} batches/s").format(speed=speed) if speed else _("max"),
                  label_visibility="collapsed", help=_("Batches per second at the most."))  # fmt: skip
-    with st.popover(_("Take along")):
+    with st.popover(_("Download")):
         st.download_button(_("Script (.py)"), run.script, "toytrain_run.py", "text/x-python",
                            on_click="ignore", width="stretch",
                            help=_("The plain PyTorch script that prints this run's losses."))  # fmt: skip
@@ -45,13 +45,13 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                            "application/octet-stream", on_click="ignore", width="stretch",
                            help=_("Everything from which the run resumes bit for bit: "
                                   "python -m toytrain --resume checkpoint.pth"))  # fmt: skip
-        st.caption(_("Address of this experiment, for a run of one's own:"))
+        st.caption(_("Address of this experiment; whoever opens it gets a run of their own:"))
         st.code(session.share_address(), language=None, wrap_lines=True)
 
-for notice in here.notices:
-    st.warning(controls.escaped(notice))
+if here.notices:
+    st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 if here.pending:
-    settings = ", ".join(f"{name} = {value}" for name, value in here.pending.items())
+    settings = ", ".join(f"{name} = {text}" for name, text in here.pending.items())
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 

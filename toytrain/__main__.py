@@ -13,7 +13,7 @@ from .errors import ToytrainError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 with one sentence on stderr."""
+    """Run the command line. Its exit status is 0, or 2 (130 after Ctrl-C) with one sentence on stderr."""
     try:
         _run(_parser().parse_args(arguments))
     except ToytrainError as error:
@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"toytrain: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the first batch, or the second Ctrl-C
+        print("toytrain: stopped before the files were written.", file=sys.stderr)
+        return 130
     return 0
 
 

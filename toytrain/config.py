@@ -93,8 +93,20 @@ class Config:
     dropout: float = option(0.0, "Share of hidden values set to zero at random while training.",
                             "network", low=0, high=0.9, step=0.1)  # fmt: skip
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
+    learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
+                                  "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
     batch_size: int = option(32, "Training examples per step.", "training",
                              low=1, high=1024, unit="examples", book="A.6")  # fmt: skip
+    optimizer: str = option(
+        "sgd", "How a gradient changes the weights.", "training", choices=tuple(OPTIMIZERS), book="A.7"
+    )
+    momentum: float = option(0.0, "How much of the last step goes on (SGD and RMSprop).",
+                             "training", low=0, high=0.999, step=0.1)  # fmt: skip
+    nesterov: bool = option(False, "Nesterov's momentum (SGD with momentum above 0).", "training")
+    weight_decay: float = option(0.0, "L2: pulls the weights towards zero in proportion to their "
+                                 "size.", "training", low=0, high=1, step=0.001)  # fmt: skip
+    l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
+                       "training", low=0, high=1, step=0.0001)  # fmt: skip
     shuffle: bool = option(
         True, "Deal the training examples in a new order each epoch.", "training", book="A.6"
     )
@@ -105,18 +117,6 @@ class Config:
                               "figure: the page trains without them, the script and the command "
                               "line use them.", "training", low=0, high=8,
                               unit="processes", book="A.6")  # fmt: skip
-    optimizer: str = option(
-        "sgd", "How a gradient changes the weights.", "training", choices=tuple(OPTIMIZERS), book="A.7"
-    )
-    learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
-                                  "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
-    momentum: float = option(0.0, "How much of the last step goes on (SGD and RMSprop).",
-                             "training", low=0, high=0.999, step=0.1)  # fmt: skip
-    nesterov: bool = option(False, "Nesterov's momentum (SGD with momentum above 0).", "training")
-    weight_decay: float = option(0.0, "L2: pulls the weights towards zero in proportion to their "
-                                 "size.", "training", low=0, high=1, step=0.001)  # fmt: skip
-    l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
-                       "training", low=0, high=1, step=0.0001)  # fmt: skip
     seed: int = option(123, "Seed of the weights and of the order of the batches.", "training",
                        low=0, high=2**32 - 1, book="A.5")  # fmt: skip
     device: str = option("cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9")
@@ -177,8 +177,10 @@ class Config:
         known = {spec.name for spec in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
-                raise ToytrainError(f"{name} is not a setting; known are {', '.join(sorted(known))}.",
-                                    field=str(name))  # fmt: skip
+                raise ToytrainError(
+                    f"{_shown(name)} is not a setting; known are {', '.join(sorted(known))}.",
+                    field=str(name),
+                )
         return cls(**values)
 
     def to_json(self) -> str:
@@ -232,8 +234,8 @@ def parse(spec: dataclasses.Field, text: str) -> Any:
     """The value that a text stands for, by the kind of the field's default."""
     text = text.strip()
     if isinstance(spec.default, tuple):
-        parts = [part for part in text.replace(";", ",").split(",") if part.strip()]
-        return tuple(_parse_one(spec, spec.default[0], part.strip(), text) for part in parts)
+        parts = text.replace(",", " ").replace(";", " ").split()
+        return tuple(_parse_one(spec, spec.default[0], part, text) for part in parts)
     return _parse_one(spec, spec.default, text, text)
 
 

@@ -33,20 +33,19 @@ def show(config: Config, refused: dict[str, str]) -> None:
 
 
 def _rows(names: list[str]) -> list[list[str]]:
-    """Two narrow widgets side by side, a wide one alone, in the order of the fields."""
+    """Two numbers side by side, everything else alone, in the order of the fields."""
     rows: list[list[str]] = []
     for name in names:
-        wide = isinstance(FIELDS[name].default, str | tuple)
-        if (
-            not wide
-            and rows
-            and len(rows[-1]) == 1
-            and not isinstance(FIELDS[rows[-1][0]].default, str | tuple)
-        ):
+        if rows and len(rows[-1]) == 1 and _is_number(name) and _is_number(rows[-1][0]):
             rows[-1].append(name)
         else:
             rows.append([name])
     return rows
+
+
+def _is_number(name: str) -> bool:
+    default: Any = FIELDS[name].default
+    return not isinstance(default, str | tuple | bool)
 
 
 def _widget(name: str) -> None:
@@ -76,7 +75,7 @@ def _widget(name: str) -> None:
 def _help(name: str) -> str:
     bounds = limits(name)
     lines = [_(bounds.help)]
-    if not isinstance(FIELDS[name].default, bool | str) and not bounds.choices:
+    if _is_number(name) or name == "hidden":
         lines.append(_("Permitted: {range}.").format(range=bounds.describe()))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))

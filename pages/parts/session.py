@@ -39,10 +39,10 @@ class Session:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def pending(self) -> dict[str, Any]:
-        """What the controls say and the run does not do yet, by field."""
+    def pending(self) -> dict[str, str]:
+        """What the controls say and the run does not do yet, by field, as text."""
         return {
-            name: getattr(self.config, name)
+            name: str(_shown(getattr(self.config, name)))
             for name in FIELDS
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
@@ -226,9 +226,9 @@ def _speed_of(text: str, notices: list[str]) -> int:
     if text in map(str, SPEEDS):
         return int(text)
     notices.append(
-        _("In the address: speed = {speed} is not permitted; permitted is one of {speeds}.").format(
-            speed=text[:60], speeds=", ".join(map(str, SPEEDS))
-        )
+        _(
+            "In the address: speed = {speed} is not permitted; permitted is one of {speeds}. It was left out."
+        ).format(speed=text[:60], speeds=", ".join(map(str, SPEEDS)))
     )
     return DEFAULT_SPEED
 

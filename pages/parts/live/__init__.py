@@ -44,8 +44,17 @@ def fit_to_window() -> None:
     """Take away Streamlit's wide margins, so that a projector shows the page without scrolling."""
     st.html(
         """<style>
-        .stMainBlockContainer { padding: 3.25rem 1.5rem 1rem; }
+        .stMainBlockContainer { padding: 3.25rem 1.5rem 0.5rem; }
         .stMain .stVerticalBlock { gap: 0.75rem; }
+        .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
+        .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
+        .stSidebar [data-testid="stSidebarHeader"] { height: 2.75rem; margin: 0; }
+        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
+        .stSidebar .stVerticalBlock { gap: 0.5rem; }
+        .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
+        .stSidebar .stAlertContainer p { font-size: inherit; }
+        .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }
+        @media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 1rem; } }
         </style>"""
     )
 

@@ -96,6 +96,7 @@ export class LossChart {
     if (!Plotly || !this.#run || !this.#size) return;
     const isEmpty = this.#run.losses.length === 0;
     this.#placeholder.hidden = !isEmpty;
+    this.#plot.style.visibility = isEmpty ? "hidden" : "visible"; // axes of nothing would only invent figures
     this.#placeholder.textContent = this.#word("no_loss");
     if (isEmpty && !this.#drawn) return; // rather a sentence than empty axes
     if (this.#dragging) return; // an update would move the chart under the user's zoom box
