@@ -66,6 +66,12 @@ def make_data(config: Config) -> Data:
     """The points of a Config, split into training and test rows; no random state is touched."""
     dataset, task = DATASETS[config.dataset], TASKS[config.task]
     X, y = dataset.make(config.points, config.noise, config.classes, config.data_seed)
+    if task.has_classes and len(set(y)) < config.classes:
+        raise ToytrainError(
+            f"data_seed = {config.data_seed} with {len(y)} points leaves a class without a point; "
+            "raise points or choose another data_seed.",
+            field="data_seed",
+        )
     train, test = dataset.split(task.groups(y), config.test_fraction, config.data_seed)
     if len(test) == 0:
         raise ToytrainError(

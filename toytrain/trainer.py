@@ -31,6 +31,9 @@ class Trainer:
     `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
     done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
     step at its end, test loss, test score. `learning_rates` maps a step to the rate set before it.
+
+    Two Trainers that take turns in one process share PyTorch's global generator and so change each
+    other's batches; `engine.worker` shows how to give each its own.
     """
 
     def __init__(

@@ -48,15 +48,17 @@ class Session:
         }
 
     def start(self, config: Config) -> None:
-        """Replace the run by a new one, once that is known to work; a refusal leaves all as it was."""
+        """Replace the run by a new one, once that is known to work.
+
+        A ToytrainError that refuses it leaves everything as it was.
+        """
         pool = engine.pool()
         new = pool.open(config, self.speed)
         try:
             new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
-        except ToytrainError as error:
+        except ToytrainError:
             pool.close(new)
-            self.refuse(error)
-            return
+            raise
         old, self.run, self.config = self.run, new, config
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
@@ -65,7 +67,8 @@ class Session:
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
         if error.field in FIELDS:
-            self.refused[error.field] = str(error)
+            in_use = _shown(getattr(self.config, error.field))
+            self.refused[error.field] = f"{error} " + _("In use: {value}.").format(value=in_use)
         else:
             self.notices.append(str(error))
 
@@ -80,10 +83,8 @@ def open_page() -> Session:
         session.run = engine.pool().open(session.config, session.speed)
     elif session.run.refusal:
         # Found out late, because the engine was still warming up when the page was first drawn.
-        session.refuse(session.run.refusal)
         engine.pool().close(session.run)
-        session.config = Config()
-        session.run = engine.pool().open(session.config, session.speed)
+        session.config, session.run = _open_what_works(session.config, session.speed, session.notices)
     _write_address(session)
     return session
 
@@ -111,6 +112,13 @@ def change(name: str) -> None:
     """A widget's callback: take its value into the Config, or keep a sentence that says why not."""
     session: Session = st.session_state[MEMORY]
     session.notices.clear()
+    if _apply(session, name):
+        for other in list(session.refused):  # what was refused beside the old value may fit the new one
+            _apply(session, other)
+
+
+def _apply(session: Session, name: str) -> bool:
+    """Whether the value that a field's widget shows is now the Config's."""
     value = st.session_state[f"field_{name}"]
     try:
         if isinstance(value, str) and isinstance(FIELDS[name].default, tuple):
@@ -118,27 +126,27 @@ def change(name: str) -> None:
         changed = {name: value}
         if name == "dataset":
             changed["classes"] = _classes_of(value, session.config.classes)
-        config = replace(session.config, **changed)
+        _take(session, replace(session.config, **changed), name)
     except ToytrainError as error:
-        in_use = _shown(getattr(session.config, name))
-        session.refused[name] = f"{error} " + _("In use: {value}.").format(value=in_use)
-        return
+        error.field = name  # the one that was just changed, whatever it clashes with
+        session.refuse(error)
+        return False
     session.refused.pop(name, None)
-    _take(session, config, name)
     for other in changed:
         if other != name:
             _show_again(other)
+    return True
 
 
 def _take(session: Session, config: Config, name: str) -> None:
-    """Let a permitted Config reach the run, or wait for Reset."""
-    untouched = session.run.steps == 0 and not session.run.playing
-    if untouched:
+    """Let a Config reach the run if nothing is lost by that; otherwise keep it for Reset."""
+    if session.run.steps == 0 and not session.run.playing:
         session.start(config)
-    else:
-        session.config = config
-        if name == "learning_rate":
-            attempt(lambda: session.run.set_learning_rate(config.learning_rate))
+        return
+    engine.pool().check(config, OPEN_WITHIN)
+    if name == "learning_rate":
+        session.run.set_learning_rate(config.learning_rate)
+    session.config = config
 
 
 # Buttons
@@ -199,15 +207,26 @@ def _from_address() -> Session:
         return Session(config, run, int(run.speed), notices=notices)
     if run_id:
         notices.append(_gone())
-    run = pool.open(config, speed)
-    try:
-        run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
-    except ToytrainError as error:
-        pool.close(run)
-        notices.append(str(error))
-        config = Config()
-        run = pool.open(config, speed)
+    config, run = _open_what_works(config, speed, notices)
     return Session(config, run, speed, notices=notices)
+
+
+def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Config, Run]:
+    """A run of the Config; a field that the data refuses is named and takes its default."""
+    pool = engine.pool()
+    while True:
+        run = pool.open(config, speed)
+        try:
+            run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
+            return config, run
+        except ToytrainError as error:
+            pool.close(run)
+            notices.append(str(error))
+            default = FIELDS[error.field].default if error.field in FIELDS else None
+            if default is None or getattr(config, error.field) == default:
+                config = Config()
+            else:
+                config = replace(config, **{error.field: default})
 
 
 def _config_of(texts: dict[str, str], notices: list[str]) -> Config:

@@ -52,12 +52,21 @@ class Pool:
         """A new run of a Config, paused. Returns at once: `Run.wait_until_open` tells of a refusal."""
         with self._lock:
             self._make_room()
-            worker = min(self.workers, key=lambda worker: len(worker.runs))
+            worker = self._least_loaded()
             run = Run(config, worker)
             run.speed = speed
             self.runs[run.id] = run
             worker.open(run)
         return run
+
+    def check(self, config: Config, seconds: float) -> None:
+        """Raise the ToytrainError with which a run of the Config would be refused.
+
+        While no worker is warm nothing is checked: then the run itself tells.
+        """
+        if self.warm:
+            with contextlib.suppress(TimeoutError):
+                self._least_loaded().ask("check", "", config=config.to_dict()).result(seconds)
 
     def get(self, run_id: str) -> Run | None:
         """The run of that id."""
@@ -77,6 +86,9 @@ class Pool:
         self._stopping.set()
         for worker in self.workers:
             worker.stop()
+
+    def _least_loaded(self) -> "WorkerProcess":
+        return min(self.workers, key=lambda worker: len(worker.runs))
 
     def _make_room(self) -> None:
         if len(self.runs) < MOST_RUNS:

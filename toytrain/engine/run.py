@@ -225,7 +225,12 @@ class Run:
         self.seen_at = time.monotonic()
         if self.refusal:
             raise self.refusal
-        return self._worker.ask(name, self.id, **arguments).result(ANSWER_WITHIN)
+        try:
+            return self._worker.ask(name, self.id, **arguments).result(ANSWER_WITHIN)
+        except TimeoutError as error:
+            raise ToytrainError(
+                "The training process does not answer; wait a moment and try again."
+            ) from error
 
     def _notify(self) -> None:
         with self.changed:

@@ -21,7 +21,8 @@ import torch
 
 from .. import checkpoint
 from ..config import Config
-from ..devices import find_devices
+from ..data import make_data, make_loaders
+from ..devices import find_devices, get_device
 from ..errors import ToytrainError
 from ..random_state import get_random_state, set_random_state
 from ..script import write_script
@@ -118,7 +119,7 @@ class Worker:
 
     def handle(self, name: str, run_id: str, arguments: dict[str, Any]) -> Any:
         """Carry out one command and return its reply; a ToytrainError is an answer too."""
-        if name not in ("open", "close") and run_id not in self.runs:
+        if name not in ("check", "open", "close") and run_id not in self.runs:
             raise ToytrainError("This run is closed; press Reset for a new one.")
         return COMMANDS[name](self, run_id, **arguments)
 
@@ -154,6 +155,12 @@ class Worker:
         if until:
             run.play(until, self.clock())
         return self._describe(run)
+
+    def check(self, run_id: str, config: dict[str, Any]) -> None:
+        """Raise the ToytrainError with which `open` would refuse the Config; make no run."""
+        checked = Config.from_dict(config)
+        get_device(checked.device)
+        make_loaders(checked, make_data(checked))
 
     def play(self, run_id: str) -> int:
         self.runs[run_id].play(math.inf, self.clock())
@@ -385,6 +392,7 @@ def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
 COMMANDS = {
     command.__name__: command
     for command in (
+        Worker.check,
         Worker.open,
         Worker.play,
         Worker.pause,
