@@ -1,0 +1,11 @@
+// Random numbers that are the same at each run (mulberry32), so that a failure can be repeated.
+
+/** @returns {() => number} uniform in [0, 1) */
+export function generator(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
