@@ -7,11 +7,18 @@ from pages.parts.words import _
 
 ENDED = ("finished", "diverged", "failed")
 
+live.fit_to_window()
+
+watched = session.watched_run()
+if watched is not None:
+    st.caption(_("You are watching somebody's run: it is steered from its own address."))
+    live.show(watched)
+    st.stop()
+
 here = session.open_page()
 run = here.run
 
 controls.show(here.config, here.refused)
-live.fit_to_window()
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     if run.playing:
@@ -47,7 +54,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                                   "python -m toytrain --resume checkpoint.pth"))  # fmt: skip
         st.caption(_("Address of this experiment; whoever opens it gets a run of their own:"))
         st.code(session.share_address(), language=None, wrap_lines=True)
+        st.caption(_("Address at which others watch this run and cannot touch it:"))
+        st.code(session.watch_address(), language=None, wrap_lines=True)
 
+if session.saving_problem():
+    st.warning(controls.escaped(session.saving_problem()))
 if here.notices:
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 if here.pending:

@@ -60,7 +60,8 @@ class Server:
 
     def __init__(self, folder, saves=True):
         self.log = folder / "output.txt"
-        self._environment = {**ENVIRONMENT, "TOYTRAIN_RUNS": str(folder / "runs") if saves else ""}
+        self.runs = folder / "runs"
+        self._environment = {**ENVIRONMENT, "TOYTRAIN_RUNS": str(self.runs) if saves else ""}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -79,6 +80,10 @@ class Server:
         """The processes that train."""
         children = psutil.Process(self._process.pid).children(recursive=True)
         return [child for child in children if "toytrain.engine.process" in child.cmdline()]
+
+    def saved(self):
+        """The files of the runs that the server has saved."""
+        return list(self.runs.glob("*.pth"))
 
     def stop(self, how=signal.SIGINT):
         """End the server. Whatever of it is left after that is a failure."""
@@ -165,6 +170,7 @@ class Visitor:
     # Looking
 
     def until(self, expression, within=10):
+        self.page.bring_to_front()  # a page behind another one draws nothing and takes no notice
         self.page.wait_for_function(expression, timeout=1000 * within)
 
     def evaluate(self, expression):
@@ -245,7 +251,9 @@ class Visitor:
         self.page.locator("[data-testid=stCheckbox]").filter(has_text=label).locator("label").first.click()
 
     def choose(self, label, choice):
-        self.page.get_by_label(label, exact=True).click()
+        field = self.page.get_by_label(label, exact=True)
+        field.click()
+        field.press("ArrowDown")  # opens the list where scrolling to the field has closed it again
         self.page.get_by_role("option", name=choice, exact=True).click()
 
     def download(self, name):

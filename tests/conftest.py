@@ -11,6 +11,7 @@ every experiment. There are two ways to such a process:
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ def same(one, other) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def wait_until(condition, seconds=30):
+    """Return as soon as the condition holds; it is asked again and again, for so long at the most."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import FLAGS, LIVE, PLOT, SERVER_AWAY, Server, Visitor, browser_or_skip
+from browser import FLAGS, LIVE, PLOT, SERVER_AWAY, Server, Visitor, browser_or_skip, wait_until
 
 from toytrain import checkpoint
 
@@ -800,7 +800,7 @@ def watch(socket, frames, flying):
 # What goes wrong
 
 
-def test_a_killed_worker_is_replaced_and_the_run_goes_on_with_a_note(visits, own_server, rerun):
+def test_a_killed_worker_is_replaced_and_the_run_goes_on_with_a_note(own_server, visits, rerun):
     visitor = visits(own_server).open("dropout=0.2")
     visitor.play(until_step=30)
     for worker in own_server.workers():
@@ -817,11 +817,12 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on_with_a_note(visits, own
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
-def test_a_page_comes_back_by_itself_after_the_server_was_restarted(visits, own_server, rerun, how):
+def test_a_page_comes_back_by_itself_after_the_server_was_restarted(own_server, visits, rerun, how):
     visitor = visits(own_server).open("dataset=circles&hidden=8,8")
     visitor.allowed = SERVER_AWAY
     run = visitor.query["run"]
     visitor.play(until_step=20)
+    wait_until(own_server.saved, 10, "the run is saved")
     own_server.stop(how)
     visitor.page.get_by_text("Connection lost, reconnecting").wait_for()
     own_server.start()
@@ -837,7 +838,7 @@ def test_a_page_comes_back_by_itself_after_the_server_was_restarted(visits, own_
     assert rerun(visitor.download("Script (.py)")) == visitor.losses()
 
 
-def test_a_page_comes_back_and_says_that_its_run_is_gone_where_none_is_saved(visits, unsaving_server):
+def test_a_page_comes_back_and_says_that_its_run_is_gone_where_none_is_saved(unsaving_server, visits):
     visitor = visits(unsaving_server).open("dataset=circles")
     visitor.allowed = SERVER_AWAY
     run = visitor.query["run"]
@@ -852,6 +853,6 @@ def test_a_page_comes_back_and_says_that_its_run_is_gone_where_none_is_saved(vis
     visitor.play(until_step=5)
 
 
-def test_a_page_opened_on_a_server_that_has_just_started_plays(visits, own_server):
+def test_a_page_opened_on_a_server_that_has_just_started_plays(own_server, visits):
     visitor = visits(own_server).open()
     visitor.play(until_step=5)

@@ -5,6 +5,7 @@ The oracle is a plain Trainer in this process, or the run's own script in a fres
 
 import ast
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ENVIRONMENT
+from conftest import ENVIRONMENT, wait_until
 
 from toytrain import Config, ToytrainError, Trainer
 from toytrain.engine import Pool, SavedRuns
+from toytrain.engine.frame import Frame
+from toytrain.engine.pool import WorkerProcess
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +33,6 @@ SIX_LOSSES = [
     0.026905599981546402,
     0.0043272399343550205,
 ]
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -231,6 +227,46 @@ def test_a_worker_that_dies_again_and_again_does_not_play_its_runs_again(pool):
     assert "is where it was" in run.note
 
 
+def test_a_run_opened_in_a_worker_that_dies_is_opened_by_the_next(pool):
+    opened(pool, BOOK)
+    os.kill(pool.workers[0].pid, signal.SIGSTOP)  # so that it cannot answer before it dies
+    run = pool.open(BOOK)
+    os.kill(pool.workers[0].pid, signal.SIGKILL)
+    assert run.wait_until_open(30)
+    run.step_batch()
+    assert run.losses == SIX_LOSSES[:1]
+
+
+# What never waits
+
+
+def test_a_run_is_read_at_once_while_its_worker_hangs(pool):
+    run = opened(pool, BOOK)
+    for _ in range(3):
+        run.step_batch()
+    os.kill(pool.workers[0].pid, signal.SIGSTOP)
+    with pytest.raises(ToytrainError, match="does not answer"):
+        run.step_batch()  # it does hang
+    read = []
+    asking = pool.workers[0].ask("step_batch", run.id)
+    reading = threading.Thread(
+        target=lambda: read.extend([run.losses, run.steps, run.status, run.message(None)]), daemon=True
+    )
+    reading.start()
+    reading.join(5)
+    assert not asking.done()
+    assert read[:3] == [SIX_LOSSES[:3], 3, "paused"]
+
+
+def test_a_closed_run_stays_closed_whatever_its_worker_was_about_to_say(pool):
+    run = opened(pool, BOOK)
+    run.play()
+    late = run.frame
+    run.close()
+    run.take(Frame({**late.header, "status": "playing"}))
+    assert run.status == "closed"
+
+
 # What is left behind
 
 
@@ -247,6 +283,84 @@ def test_stopping_the_pool_leaves_no_process_also_while_workers_still_warm_up():
     assert len(children()) == 2
     pool.stop()
     assert children() == []
+
+
+def test_stopping_the_pool_ends_a_worker_that_hangs():
+    pool = Pool(workers=1)
+    wait_until(lambda: pool.warm)
+    os.kill(pool.workers[0].pid, signal.SIGSTOP)
+    pool.stop()
+    assert children() == []
+
+
+def test_stopping_the_pool_while_a_dead_worker_is_being_replaced_leaves_no_process(monkeypatch):
+    pool = Pool(workers=1)
+    start = WorkerProcess._start
+    replacing, go_on = threading.Event(), threading.Event()
+
+    def start_slowly(worker):
+        replacing.set()
+        assert go_on.wait(30)
+        return start(worker)
+
+    monkeypatch.setattr(WorkerProcess, "_start", start_slowly)
+    os.kill(pool.workers[0].pid, signal.SIGKILL)
+    assert replacing.wait(30)
+    stopping = threading.Thread(target=pool.stop)
+    stopping.start()
+    wait_until(lambda: pool.stopping)
+    go_on.set()
+    stopping.join(30)
+    assert not stopping.is_alive()
+    assert children() == []
+
+
+def test_a_pool_that_stops_does_not_wait_for_workers_that_were_ended_with_it(make_pool, tmp_path):
+    pool = make_pool(workers=1, saved_runs=SavedRuns(tmp_path))
+    run = opened(pool, BOOK)
+    worker = psutil.Process(pool.workers[0].pid)
+    worker.suspend()
+    answer = pool.workers[0].ask("step_batch", run.id)
+    pool._stopping.set()  # as pool.stop does first; a service manager ends all processes at once
+    worker.kill()
+    with pytest.raises(ToytrainError, match="died"):
+        answer.result(30)
+    with pytest.raises(ToytrainError, match="died"):
+        run.step_batch()
+
+
+def test_a_worker_whose_parent_dies_in_the_middle_of_a_command_ends():
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "toytrain.engine.process"],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with worker:
+        pickle.load(worker.stdout)  # its greeting: it is warm
+        worker.stdin.write(pickle.dumps((1, "open", "a", {"config": BOOK.to_dict()}))[:-20])
+        worker.stdin.close()
+        try:
+            assert worker.wait(30) == 0
+        finally:
+            worker.kill()
+
+
+def test_killing_the_parent_ends_workers_that_train():
+    code = (
+        "import time\nfrom toytrain import Config\nfrom toytrain.engine import Pool\npool = Pool(workers=1)\n"
+        "run = pool.open(Config())\nrun.wait_until_open(30)\nrun.play()\n"
+        "while run.steps < 100:\n    run.want_frame()\n    time.sleep(0.01)\n"
+        "print(pool.workers[0].pid, flush=True)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    worker = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    wait_until(lambda: not worker.is_running() or worker.status() in gone)
 
 
 def test_killing_the_parent_ends_the_workers():

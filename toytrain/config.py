@@ -294,6 +294,8 @@ def _permits(bounds: Limits, example: Any, value: Any) -> bool:
 def _shown(value: Any) -> str:
     """A refused value as the sentence quotes it: an address or a file can hold any length."""
     try:
+        if isinstance(value, float):
+            return f"{value:.10g}"
         text = str(list(value)) if isinstance(value, tuple) else str(value)
     except ValueError:  # Python will not write out an integer of thousands of digits
         return "a very long number"

@@ -7,8 +7,10 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -20,23 +22,29 @@ from toytrain.engine import Run
 from .words import _
 
 RUN = "run"  # the run's id in the address
+WATCH = "watch"  # a stream token in the address: to look at a run, not to steer it
 SPEED = "speed"  # batches per second in the address
 SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
 DEFAULT_SPEED = 100
 
 OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
+RESTORE_WITHIN = 20.0  # the same, where the engine may have to warm up first
 MEMORY = "toytrain"
 
 
 @dataclass
 class Session:
-    """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest."""
+    """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
+
+    `shown_again` counts how often a field's widget was made to show another value.
+    """
 
     config: Config
     run: Run
     speed: int = DEFAULT_SPEED
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    shown_again: Counter[str] = field(default_factory=Counter)
 
     @property
     def pending(self) -> dict[str, str]:
@@ -47,13 +55,25 @@ class Session:
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
 
-    def start(self, config: Config) -> None:
-        """Replace the run by a new one, once that is known to work.
+    def key(self, name: str) -> str:
+        """The key of a field's widget."""
+        return f"field_{name}_{self.shown_again[name]}"
+
+    def show_again(self, name: str) -> None:
+        """Let a field's widget show the Config's value, after something else has changed it.
+
+        By a new widget: the browser may already be sending the old one's value once more, which
+        would count as a change back.
+        """
+        self.shown_again[name] += 1
+
+    def start(self, config: Config, checkpoint: bytes | None = None) -> None:
+        """Replace the run by a new one, from a checkpoint if one is given, once that is known to work.
 
         A ToytrainError that refuses it leaves everything as it was.
         """
         pool = engine.pool()
-        new = pool.open(config, self.speed)
+        new = pool.open(config, self.speed, checkpoint)
         try:
             new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
         except ToytrainError:
@@ -79,8 +99,8 @@ def open_page() -> Session:
         st.session_state[MEMORY] = _from_address()
     session: Session = st.session_state[MEMORY]
     if engine.pool().get(session.run.id) is not session.run:
-        session.notices.append(_gone())
-        session.run = engine.pool().open(session.config, session.speed)
+        run = _find(session.run.id, session.speed, session.notices)
+        session.run = run or engine.pool().open(session.config, session.speed)
     elif session.run.refusal:
         # Found out late, because the engine was still warming up when the page was first drawn.
         engine.pool().close(session.run)
@@ -89,12 +109,39 @@ def open_page() -> Session:
     return session
 
 
+def watched_run() -> Run | None:
+    """The run that the address lets one watch. If it is gone, the page says so and stops here."""
+    token = st.query_params.get(WATCH)
+    if token is None:
+        return None
+    run = engine.pool().watched(token)
+    if run is None:
+        st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
+        st.stop()
+    return run
+
+
+def saving_problem() -> str:
+    """The sentence that says why runs are not being saved, or nothing."""
+    saved_runs = engine.pool().saved_runs
+    return saved_runs.problem if saved_runs else ""
+
+
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
     session = st.session_state[MEMORY]
-    here = (st.context.url or "").split("?")[0]
     query = session.config.to_query()
-    return f"{here}?{query}" if query else here
+    return f"{_home()}?{query}" if query else _home()
+
+
+def watch_address() -> str:
+    """The address at which others see this run and cannot touch it."""
+    return f"{_home()}?{WATCH}={st.session_state[MEMORY].run.stream_token}"
+
+
+def _home() -> str:
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 # Controls
@@ -102,9 +149,10 @@ def share_address() -> str:
 
 def widget_key(name: str) -> str:
     """The key of a field's widget, showing the Config's value unless it shows a refused one."""
-    key = f"field_{name}"
+    session: Session = st.session_state[MEMORY]
+    key = session.key(name)
     if key not in st.session_state:
-        st.session_state[key] = _shown(getattr(st.session_state[MEMORY].config, name))
+        st.session_state[key] = _shown(getattr(session.config, name))
     return key
 
 
@@ -119,7 +167,7 @@ def change(name: str) -> None:
 
 def _apply(session: Session, name: str) -> bool:
     """Whether the value that a field's widget shows is now the Config's."""
-    value = st.session_state[f"field_{name}"]
+    value = st.session_state[session.key(name)]
     try:
         if isinstance(value, str) and isinstance(FIELDS[name].default, tuple):
             value = parse(FIELDS[name], value)
@@ -134,7 +182,7 @@ def _apply(session: Session, name: str) -> bool:
     session.refused.pop(name, None)
     for other in changed:
         if other != name:
-            _show_again(other)
+            session.show_again(other)
     return True
 
 
@@ -173,7 +221,7 @@ def new_seed() -> None:
     session: Session = st.session_state[MEMORY]
     config = session.config
     attempt(lambda: session.start(replace(config, seed=(config.seed + 1) % 2**32)))
-    _show_again("seed")
+    session.show_again("seed")
 
 
 def set_speed() -> None:
@@ -199,16 +247,29 @@ def _from_address() -> Session:
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
     config = _config_of(texts, notices)
-    pool = engine.pool()
-    run = pool.get(run_id) if run_id else None
+    run = _find(run_id, speed, notices) if run_id else None
     if run is not None:
-        if not texts:
-            config = run.config
+        # The address leaves defaults out, and the learning rate is what the run has come to.
+        config = replace(config if texts else run.config, learning_rate=run.learning_rate)
         return Session(config, run, int(run.speed), notices=notices)
-    if run_id:
-        notices.append(_gone())
     config, run = _open_what_works(config, speed, notices)
     return Session(config, run, speed, notices=notices)
+
+
+def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
+    """The run of that id: still there, or as it was last saved. Otherwise a notice says that it is gone."""
+    pool = engine.pool()
+    run = pool.get(run_id)
+    if run is not None:
+        return run
+    try:
+        with st.spinner(_("Looking for the run of this address …")):
+            run = pool.restore(run_id, RESTORE_WITHIN, speed)
+        if run is None:
+            notices.append(_gone())
+    except ToytrainError as error:
+        notices.append(str(error))
+    return run
 
 
 def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Config, Run]:
@@ -268,11 +329,6 @@ def _gone() -> str:
 
 
 # Widgets
-
-
-def _show_again(name: str) -> None:
-    """Let a field's widget show the Config's value, after something else has changed it."""
-    st.session_state[f"field_{name}"] = _shown(getattr(st.session_state[MEMORY].config, name))
 
 
 def _shown(value: Any) -> Any:

@@ -3,19 +3,27 @@
 The page's side (`pool`, `run`, `frame`) never imports PyTorch.
 """
 
+import os
+from pathlib import Path
+
 from .pool import Pool
 from .run import Run
+from .saved_runs import SavedRuns
 
-__all__ = ["Pool", "Run", "pool", "start", "stop"]
+__all__ = ["Pool", "Run", "SavedRuns", "pool", "start", "stop"]
 
 _pool: Pool | None = None
 
 
 def start(workers: int | None = None) -> Pool:
-    """Start the engine of this process; it serves every page until `stop`."""
+    """Start the engine of this process; it serves every page until `stop`.
+
+    Runs are saved in the folder that TOYTRAIN_RUNS names, by default `runs`; if it is empty, nowhere.
+    """
     global _pool
     if _pool is None:
-        _pool = Pool(workers)
+        folder = os.environ.get("TOYTRAIN_RUNS", "runs")
+        _pool = Pool(workers, saved_runs=SavedRuns(Path(folder)) if folder else None)
     return _pool
 
 

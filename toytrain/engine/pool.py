@@ -18,22 +18,36 @@ from typing import Any
 from ..config import Config
 from ..errors import ToytrainError
 from .run import Run
+from .saved_runs import SavedRuns
 
 UNSEEN_FOR = 60.0  # seconds after which a run that nobody looks at pauses itself
+SAVE_EVERY = 8.0  # seconds between two saves of a playing run: with what a save takes, below 10
 MOST_RUNS = 200
 DEATHS_IN_A_MINUTE = 3  # of one worker; then its runs are not played again by themselves
+
+
+class WorkerDied(ToytrainError):
+    """The process died before it answered; the Config is not at fault."""
 
 
 class Pool:
     """Worker processes and the runs in them. Start it once, stop it at the end."""
 
-    def __init__(self, workers: int | None = None, unseen_for: float = UNSEEN_FOR):
+    def __init__(
+        self,
+        workers: int | None = None,
+        unseen_for: float = UNSEEN_FOR,
+        saved_runs: SavedRuns | None = None,
+    ):
         self.unseen_for = unseen_for
+        self.saved_runs = saved_runs
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self.workers = [WorkerProcess(self) for _ in range(workers or _default_workers())]
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
+        if saved_runs is not None:
+            threading.Thread(target=self._save_runs, name="toytrain-save-runs", daemon=True).start()
 
     @property
     def stopping(self) -> bool:
@@ -48,15 +62,32 @@ class Pool:
     def warm(self) -> bool:
         return bool(self.hello)
 
-    def open(self, config: Config, speed: float = 0.0) -> Run:
-        """A new run of a Config, paused. Returns at once: `Run.wait_until_open` tells of a refusal."""
+    def open(self, config: Config, speed: float = 0.0, checkpoint: bytes | None = None) -> Run:
+        """A new run of a Config, paused, from the start or from a full checkpoint of it.
+
+        Returns at once: `Run.wait_until_open` tells of a refusal.
+        """
         with self._lock:
-            self._make_room()
-            worker = self._least_loaded()
-            run = Run(config, worker)
-            run.speed = speed
-            self.runs[run.id] = run
-            worker.open(run)
+            return self._open(config, speed, checkpoint)
+
+    def restore(self, run_id: str, seconds: float, speed: float = 0.0) -> Run | None:
+        """The run of that id as it was last saved, paused; None if it was not saved.
+
+        A ToytrainError says that the file is there but cannot be read.
+        """
+        data = self.saved_runs.load(run_id) if self.saved_runs else None
+        if data is None:
+            return None
+        config = Config.from_dict(self._ask_any("inspect", seconds, data=data))
+        with self._lock:
+            if run_id in self.runs:  # another page was quicker
+                return self.runs[run_id]
+            run = self._open(config, speed, data, run_id)
+        run.wait_until_open(seconds)
+        run.kept = (run.position(), time.monotonic())
+        run.note = (
+            f"This run was brought back as it was last saved, at batch {run.steps}; press Play to go on."
+        )
         return run
 
     def check(self, config: Config, seconds: float) -> None:
@@ -77,15 +108,35 @@ class Pool:
         return next((run for run in list(self.runs.values()) if run.stream_token == stream_token), None)
 
     def close(self, run: Run) -> None:
-        """End a run and forget it."""
+        """End a run and forget it; what it has trained stays saved."""
         self.runs.pop(run.id, None)
+        self._save(run)
         run.close()
 
     def stop(self) -> None:
-        """End every worker. No process is left."""
+        """Save what is new and end every worker. No process is left."""
         self._stopping.set()
+        for run in list(self.runs.values()):
+            self._save(run)
         for worker in self.workers:
             worker.stop()
+
+    def _open(self, config: Config, speed: float, saved: bytes | None, run_id: str | None = None) -> Run:
+        self._make_room()
+        worker = self._least_loaded()
+        run = Run(config, worker, run_id)
+        run.speed = speed
+        if saved is not None:
+            run.saved, run.saved_steps = saved, None
+        self.runs[run.id] = run
+        worker.open(run)
+        return run
+
+    def _ask_any(self, name: str, seconds: float, **arguments: Any) -> Any:
+        try:
+            return self._least_loaded().ask(name, "", **arguments).result(seconds)
+        except TimeoutError as error:
+            raise ToytrainError("The training engine does not answer; try again in a moment.") from error
 
     def _least_loaded(self) -> "WorkerProcess":
         return min(self.workers, key=lambda worker: len(worker.runs))
@@ -113,6 +164,24 @@ class Pool:
                         f"Paused at batch {run.steps}: nobody had looked for {self.unseen_for:g} seconds."
                     )
 
+    def _save_runs(self) -> None:
+        while not self._stopping.wait(0.5):
+            for run in list(self.runs.values()):
+                if not run.playing or time.monotonic() - run.kept[1] >= SAVE_EVERY:
+                    self._save(run)
+
+    def _save(self, run: Run) -> None:
+        """Put the run on disk if there is something new. A worker that fails now is asked next time."""
+        position = run.position()
+        if self.saved_runs is None or position == run.kept[0] or run.refusal:
+            return
+        try:
+            data = run.ask_quietly("checkpoint")
+        except ToytrainError:
+            return
+        self.saved_runs.save(run.id, data)
+        run.kept = (position, time.monotonic())
+
 
 class WorkerProcess:
     """One worker process: its pipe, the questions it has not answered yet, and the runs it carries.
@@ -139,7 +208,7 @@ class WorkerProcess:
     def open(self, run: Run) -> None:
         """Let the worker make the run, or bring it back."""
         self.runs[run.id] = run
-        answer = self.ask("open", run.id, **run.how_to_reopen())
+        answer = self.ask("open", run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
             self.send("want_frame", run.id)
@@ -151,6 +220,8 @@ class WorkerProcess:
             number = next(self._numbers)
             self._waiting[number] = answer
             self._write(number, name, run_id, arguments)
+        if self._pool.stopping and self._process.poll() is not None:
+            self._tell_of_death(self._lost())  # nobody replaces it any more
         return answer
 
     def send(self, name: str, run_id: str, **arguments: Any) -> None:
@@ -164,8 +235,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Close the pipe, at which the process ends by itself; if it does not, end it."""
-        process = self._process
         with self._lock, contextlib.suppress(OSError):  # it is gone already
+            process = self._process
             process.stdin.close()
         try:
             process.wait(2)
@@ -197,6 +268,7 @@ class WorkerProcess:
                 kind, *content = pickle.load(self._process.stdout)
             except (EOFError, pickle.UnpicklingError, OSError, ValueError):
                 if self._pool.stopping:
+                    self._tell_of_death(self._lost())
                     return
                 self._replace()
                 continue
@@ -204,8 +276,9 @@ class WorkerProcess:
                 (self.hello,) = content
             elif kind == "frame":
                 run_id, frame = content
-                if run_id in self.runs:
-                    self.runs[run_id].take(frame)
+                run = self.runs.get(run_id)
+                if run is not None:
+                    run.take(frame)
             else:
                 number, reply, error = content
                 answer = self._waiting.pop(number)
@@ -221,18 +294,29 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
         with self._lock:
+            if self._pool.stopping:
+                return
             self.hello = {}
-            lost, self._waiting = self._waiting, {}
+            lost = self._lost()
             self._process = self._start()
             for run in list(self.runs.values()):
                 if len(self._deaths) >= DEATHS_IN_A_MINUTE:
                     run.until = 0
-                now_at = f"goes on from batch {run.saved_steps}" if run.until else "is where it was"
+                now_at = f"goes on from batch {run.saved_steps or 0}" if run.until else "is where it was"
                 run.note = f"The training process died and was replaced; the run {now_at}."
                 self.open(run)
-        for answer in lost.values():
+        self._tell_of_death(lost)
+
+    def _lost(self) -> list[Future]:
+        """The questions that the dead process will not answer any more."""
+        with self._lock:
+            lost, self._waiting = self._waiting, {}
+        return list(lost.values())
+
+    def _tell_of_death(self, lost: list[Future]) -> None:
+        for answer in lost:
             answer.set_exception(
-                ToytrainError("The training process died and is being replaced; try again in a moment.")
+                WorkerDied("The training process died and is being replaced; try again in a moment.")
             )
 
 
@@ -240,6 +324,8 @@ def _opened(run: Run, answer: Future) -> None:
     error = answer.exception()
     if error is None:
         run.opened(answer.result())
+    elif isinstance(error, WorkerDied):
+        pass  # its successor has been asked as well
     elif isinstance(error, ToytrainError) and run.description is None:
         run.refused(error)
 

@@ -50,7 +50,7 @@ def _read(source: BinaryIO, commands: queue.SimpleQueue) -> None:
     while True:
         try:
             commands.put(pickle.load(source))
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the second where the parent died in mid-sentence
             os._exit(0)
 
 

@@ -4,6 +4,7 @@ The process of the page keeps the history of losses and the last checkpoint of e
 run outlives its worker.
 """
 
+import hashlib
 import secrets
 import threading
 import time
@@ -25,14 +26,15 @@ ANSWER_WITHIN = 10.0  # seconds; a worker answers after a slice, so this means t
 class Run:
     """A run's handle: play, pause, step, learning rate, newest Frame, status, message.
 
-    `id` lets one control the run; `stream_token` only lets one watch it. Both are 128 random bits.
+    `id`, 128 random bits, lets one control the run; `stream_token`, made from it one way, only lets
+    one watch it, and stays the same when the run is brought back after a restart.
     `version` grows with all news; `history` when losses already told are told again, after a worker
     has died. `note` tells the user what has happened to the run without their doing.
     """
 
-    def __init__(self, config: Config, worker: "WorkerProcess"):
-        self.id = secrets.token_hex(16)
-        self.stream_token = secrets.token_hex(16)
+    def __init__(self, config: Config, worker: "WorkerProcess", run_id: str | None = None):
+        self.id = run_id or secrets.token_hex(16)
+        self.stream_token = hashlib.blake2b(self.id.encode(), digest_size=16).hexdigest()
         self.config = config
         self.frame = Frame({"step": 0, "epoch": 0, "batch": 0, "status": "starting", "message": ""})
         self.note = ""
@@ -45,7 +47,8 @@ class Run:
         self.wanted = False
         self.description: dict[str, Any] | None = None
         self.saved: bytes | None = None
-        self.saved_steps = 0
+        self.saved_steps: int | None = 0  # None: not known yet, the checkpoint came from outside
+        self.kept: tuple[tuple[int, int], float] = ((0, 0), 0.0)  # position on disk, and when it was written
         self.refusal: ToytrainError | None = None
         self._losses = bytearray()
         self._tests = bytearray()
@@ -70,6 +73,13 @@ class Run:
     @property
     def steps(self) -> int:
         return self.frame.header["step"]
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that was set last; a frame that tells of it comes only if somebody looks."""
+        if self.learning_rates:
+            return self.learning_rates[max(self.learning_rates)]
+        return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
     def losses(self) -> list[float]:
@@ -110,8 +120,8 @@ class Run:
 
     def set_speed(self, batches_per_second: float) -> None:
         """So many batches per second at the most; 0: as fast as it goes."""
-        self.speed = batches_per_second
         self._ask("set_speed", speed=batches_per_second)
+        self.speed = batches_per_second
 
     def model(self) -> bytes:
         """model.pth, the bare state_dict."""
@@ -135,7 +145,8 @@ class Run:
 
     def close(self) -> None:
         """Let the worker forget the run."""
-        self.frame = Frame({**self.frame.header, "status": "closed"})
+        with self.changed:
+            self.frame = Frame({**self.frame.header, "status": "closed"})
         self._worker.forget(self)
         self._notify()
 
@@ -188,6 +199,8 @@ class Run:
     def take(self, frame: Frame) -> None:
         """Note a frame from the worker."""
         with self.changed:
+            if self.status == "closed":
+                return  # it was under way when the run was closed
             self.frame = frame
             self._looked |= {name: frame.header[name] for name in self._looked if name in frame.header}
             for known, start, new in (
@@ -206,23 +219,29 @@ class Run:
                 self.saved, self.saved_steps = frame.checkpoint, frame.header["step"]
         self._notify()
 
-    def how_to_reopen(self) -> dict[str, Any]:
-        """The arguments of the worker's `open` that bring the run back to its last checkpoint."""
+    def how_to_open(self) -> dict[str, Any]:
+        """The arguments of the worker's `open` that make the run, or bring it to its last checkpoint."""
         with self.changed:
-            tests = array("d", bytes(self._tests))
-            rows = [tests[at : at + 3] for at in range(0, len(tests), 3)]
             return {
                 "config": self.config.to_dict(),
                 "saved": self.saved,
-                "losses": bytes(self._losses[: 4 * self.saved_steps]),
-                "tests": b"".join(row.tobytes() for row in rows if row[0] <= self.saved_steps),
+                "history": None if self.saved_steps is None else self._history_up_to(self.saved_steps),
                 "learning_rates": self.learning_rates,
                 "speed": self.speed,
                 "until": self.until,
             }
 
-    def _ask(self, name: str, **arguments: Any) -> Any:
-        self.seen_at = time.monotonic()
+    def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:
+        rows = array("d", bytes(self._tests))
+        tests = [rows[at : at + 3].tobytes() for at in range(0, len(rows), 3) if rows[at] <= steps]
+        return bytes(self._losses[: 4 * steps]), b"".join(tests)
+
+    def position(self) -> tuple[int, int]:
+        """What changes whenever there is something new to save."""
+        return self.steps, len(self.learning_rates)
+
+    def ask_quietly(self, name: str, **arguments: Any) -> Any:
+        """The worker's answer to a command that nobody at a page has given."""
         if self.refusal:
             raise self.refusal
         try:
@@ -231,6 +250,10 @@ class Run:
             raise ToytrainError(
                 "The training process does not answer; wait a moment and try again."
             ) from error
+
+    def _ask(self, name: str, **arguments: Any) -> Any:
+        self.seen_at = time.monotonic()
+        return self.ask_quietly(name, **arguments)
 
     def _notify(self) -> None:
         with self.changed:

@@ -119,7 +119,7 @@ class Worker:
 
     def handle(self, name: str, run_id: str, arguments: dict[str, Any]) -> Any:
         """Carry out one command and return its reply; a ToytrainError is an answer too."""
-        if name not in ("check", "open", "close") and run_id not in self.runs:
+        if name not in WITHOUT_A_RUN and run_id not in self.runs:
             raise ToytrainError("This run is closed; press Reset for a new one.")
         return COMMANDS[name](self, run_id, **arguments)
 
@@ -128,13 +128,15 @@ class Worker:
         run_id: str,
         config: dict[str, Any],
         saved: bytes | None = None,
-        losses: bytes = b"",
-        tests: bytes = b"",
+        history: tuple[bytes, bytes] | None = None,
         learning_rates: dict[int, float] | None = None,
         speed: float = 0.0,
         until: float = 0,
     ) -> dict[str, Any]:
-        """Make a run of a Config, or bring one back from its last checkpoint and its history.
+        """Make a run of a Config, or bring one back from a checkpoint.
+
+        `history` is what the asker knows of losses (float32) and tests (float64) up to that checkpoint;
+        without it they are in the checkpoint itself, and are told.
 
         Returns what never changes: the points and labels as float32 bytes, and what a view must know.
         """
@@ -144,10 +146,13 @@ class Worker:
             trainer = Trainer.from_config(replace(checked, num_workers=0))
             trainer.config = checked
             if saved is not None:
-                history = array("f", losses), array("d", tests)
-                trainer.restore(_with_history(checkpoint.load(saved), *history))
+                snapshot = checkpoint.load(saved)
+                if history is not None:
+                    snapshot = _with_history(snapshot, array("f", history[0]), array("d", history[1]))
+                trainer.restore(snapshot)
             run = Hosted(trainer, checked, self.clock())
-        run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
+        if history is not None:
+            run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
         trainer.learning_rates |= learning_rates or {}
         run.speed = speed
         self.runs[run_id] = run
@@ -161,6 +166,13 @@ class Worker:
         checked = Config.from_dict(config)
         get_device(checked.device)
         make_loaders(checked, make_data(checked))
+
+    def inspect(self, run_id: str, data: bytes) -> dict[str, Any]:
+        """The Config of a full checkpoint, as a dict."""
+        snapshot = checkpoint.load(data)
+        if snapshot.config is None:
+            raise ValueError("a loaded Snapshot has a Config")
+        return snapshot.config.to_dict()
 
     def play(self, run_id: str) -> int:
         self.runs[run_id].play(math.inf, self.clock())
@@ -192,6 +204,8 @@ class Worker:
         return self._changed(run_id)
 
     def set_speed(self, run_id: str, speed: float) -> int:
+        if not 0 <= speed < math.inf:  # nan fails this too
+            raise ToytrainError("That is no speed; give batches per second, or 0 for as fast as it goes.")
         run = self.runs[run_id]
         run.speed = speed
         run.pace(self.clock())
@@ -393,6 +407,7 @@ COMMANDS = {
     command.__name__: command
     for command in (
         Worker.check,
+        Worker.inspect,
         Worker.open,
         Worker.play,
         Worker.pause,
@@ -407,3 +422,4 @@ COMMANDS = {
         Worker.close,
     )
 }
+WITHOUT_A_RUN = {"check", "inspect", "open", "close"}

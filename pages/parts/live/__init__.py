@@ -32,7 +32,8 @@ def show(run: Run) -> None:
             "base": f"{STATIC}/",
             "plotly": PLOTLY,
             "stream": f"{STREAM}/{run.stream_token}",
-            "status": run.status,
+            # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
+            "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
         },
         on_status_change=_rerun,

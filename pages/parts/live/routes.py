@@ -84,7 +84,9 @@ class _Viewer:
         self._run.want_frame()
         while not self._gone:
             if self._run.status == "closed" or self._run.refusal:
-                await self._websocket.close(UNKNOWN_RUN)
+                # Not UNKNOWN_RUN: who has just reset the run gets another, and need not be told that this
+                # one is gone. Who comes again for it learns that.
+                await self._websocket.close()
                 return
             version = cursor.version if cursor else -1
             if self._drawn and self._run.description and self._run.version != version:
@@ -106,7 +108,7 @@ class _Viewer:
                 self._drawn = True
                 self._run.want_frame()
                 self._woken.set()
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, KeyError):  # KeyError: bytes, which no live view sends
             self._gone = True
             self._woken.set()
 

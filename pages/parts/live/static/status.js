@@ -3,7 +3,8 @@
 // DOM.
 
 // After a click Python may render the new status before the stream has it, or after: give both this long to agree.
-const PATIENCE_MS = 1000;
+// The stream is at most a frame behind; a button that lags longer would be pressed in vain.
+const PATIENCE_MS = 300;
 
 export class StatusFollower {
   #report;

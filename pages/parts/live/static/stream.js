@@ -7,14 +7,14 @@ import { decodeFrame } from "./frame.js";
 
 const UNKNOWN_RUN = 4404;
 const FIRST_RETRY_MS = 300;
-const LAST_RETRY_MS = 3000;
+const LAST_RETRY_MS = 2000;
 
 /**
  * @param {string} path of the WebSocket on this page's server
  * @param {object} listener with
  *   draw(frame)         called inside requestAnimationFrame, once per message
  *   connection(state)   "connecting" | "open" | "lost"
- *   gone()              the server does not know this run (any more); no reconnecting follows
+ *   gone()              the server does not know this run (any more); told once
  * @returns {() => void} closes the stream for good; no listener is called afterwards
  */
 export function openStream(path, listener) {
@@ -22,6 +22,7 @@ export function openStream(path, listener) {
   let retryTimer;
   let retryDelay = FIRST_RETRY_MS;
   let closed = false;
+  let gone = false;
 
   function connect() {
     const own = new WebSocket(webSocketAddress(path));
@@ -30,6 +31,7 @@ export function openStream(path, listener) {
       requestAnimationFrame(() => {
         if (socket !== own) return; // it came from a socket given up since
         retryDelay = FIRST_RETRY_MS;
+        gone = false;
         listener.connection("open");
         listener.draw(decodeFrame(data));
         if (own.readyState === WebSocket.OPEN) own.send("ok");
@@ -37,13 +39,13 @@ export function openStream(path, listener) {
     };
     own.onclose = ({ code }) => {
       if (socket !== own) return;
-      if (code === UNKNOWN_RUN) {
-        close();
-        listener.connection("lost");
-        listener.gone();
-        return;
-      }
       listener.connection("lost");
+      if (code === UNKNOWN_RUN) {
+        // Python gives the page another run, or brings this one back under the same path: so ask again, now and then.
+        if (!gone) listener.gone();
+        gone = true;
+        retryDelay = LAST_RETRY_MS;
+      }
       retryTimer = setTimeout(connect, retryDelay);
       retryDelay = Math.min(2 * retryDelay, LAST_RETRY_MS);
     };
