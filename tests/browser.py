@@ -30,7 +30,10 @@ FLAGS = (
     "--disable-sync",
 )
 # What a browser itself says while a server is away.
-SERVER_AWAY = r"WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
+SERVER_AWAY = (
+    "WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
+    "|Cannot send rerun backMessage when disconnected"
+)
 LIVE = "document.querySelector('.toytrain-live')"
 PLOT = "document.querySelector('.toytrain-plot')"
 SCRIPT_STATE = "document.querySelector('[data-test-script-state]')?.dataset.testScriptState"

@@ -14,7 +14,7 @@ const LAST_RETRY_MS = 2000;
  * @param {object} listener with
  *   draw(frame)         called inside requestAnimationFrame, once per message
  *   connection(state)   "connecting" | "open" | "lost"
- *   gone()              the server does not know this run (any more); told once
+ *   gone()              the server does not know this run (any more); told each time that it says so
  * @returns {() => void} closes the stream for good; no listener is called afterwards
  */
 export function openStream(path, listener) {
@@ -22,7 +22,6 @@ export function openStream(path, listener) {
   let retryTimer;
   let retryDelay = FIRST_RETRY_MS;
   let closed = false;
-  let gone = false;
 
   function connect() {
     const own = new WebSocket(webSocketAddress(path));
@@ -31,7 +30,6 @@ export function openStream(path, listener) {
       requestAnimationFrame(() => {
         if (socket !== own) return; // it came from a socket given up since
         retryDelay = FIRST_RETRY_MS;
-        gone = false;
         listener.connection("open");
         listener.draw(decodeFrame(data));
         if (own.readyState === WebSocket.OPEN) own.send("ok");
@@ -42,8 +40,9 @@ export function openStream(path, listener) {
       listener.connection("lost");
       if (code === UNKNOWN_RUN) {
         // Python gives the page another run, or brings this one back under the same path: so ask again, now and then.
-        if (!gone) listener.gone();
-        gone = true;
+        // And tell it again: after a restart this socket may be back before Streamlit's own, which drops what it is
+        // told until then and runs nothing by itself.
+        listener.gone();
         retryDelay = LAST_RETRY_MS;
       }
       retryTimer = setTimeout(connect, retryDelay);
