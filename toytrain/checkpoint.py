@@ -78,7 +78,7 @@ def load(data: bytes) -> Snapshot:
         raise ToytrainError("This file holds no state_dict; save model.state_dict() with torch.save.")
     try:
         return _full(state) if state.get("format") == FORMAT else _bare(state)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ToytrainError("This checkpoint is incomplete; save it again.") from error
 
 
