@@ -36,6 +36,7 @@ SERVER_AWAY = (
 )
 LIVE = "document.querySelector('.toytrain-live')"
 PLOT = "document.querySelector('.toytrain-plot')"
+SINGLY = 500  # so many losses the chart shows each for itself
 SCRIPT_STATE = "document.querySelector('[data-test-script-state]')?.dataset.testScriptState"
 
 
@@ -130,7 +131,7 @@ class Visitor:
         self.url = url
         self.errors = []
         self.allowed = None  # a pattern of complaints that this journey makes unavoidable
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda message: message.type == "error" and self._complain(message.text))
         page.on("pageerror", lambda error: self._complain(str(error)))
 
@@ -149,12 +150,12 @@ class Visitor:
         self.page.reload()
         self.ready()
 
-    def ready(self, within=30):
+    def ready(self, within=60):
         """The run is there, and Streamlit has nothing left to do."""
         self.until(f"{LIVE}?.dataset.connection === 'open' && {LIVE}.dataset.status !== 'starting'", within)
         self.idle()
 
-    def idle(self, within=30):
+    def idle(self, within=60):
         self.until(
             f"{SCRIPT_STATE} === 'notRunning' && "
             "document.querySelector('[data-test-connection-state]').dataset.testConnectionState"
@@ -172,7 +173,7 @@ class Visitor:
 
     # Looking
 
-    def until(self, expression, within=10):
+    def until(self, expression, within=30):
         self.page.bring_to_front()  # a page behind another one draws nothing and takes no notice
         self.page.wait_for_function(expression, timeout=1000 * within)
 
@@ -196,9 +197,22 @@ class Visitor:
         return self.page.locator(f"[data-figure={name}]").inner_text()
 
     def losses(self):
-        """Each batch loss in the chart (at most 600: of more it shows an outline), once all are there."""
-        self.until(f"({PLOT}.data?.[0].y.length ?? 0) === Number({LIVE}.dataset.step)")
-        return self.evaluate(f"[...({PLOT}.data?.[0].y ?? [])]")
+        """Each batch loss in the chart, once all are there."""
+        steps = self.step
+        losses = []
+        for first in range(1, steps + 1, SINGLY):
+            last = min(first + SINGLY - 1, steps)
+            if steps > SINGLY:  # of more the chart shows an outline, and each one again to who looks closer
+                self.evaluate(f"Plotly.relayout({PLOT}, {{ 'xaxis.range': [{first}, {last}] }}) && 0")
+            here = f"[...({PLOT}.data?.[0].x ?? []).keys()].filter((i) => {PLOT}.data[0].x[i] >= {first} " + (
+                f"&& {PLOT}.data[0].x[i] <= {last})"
+            )
+            self.until(f"{here}.length === {last - first + 1}")
+            losses += self.evaluate(f"{here}.map((i) => {PLOT}.data[0].y[i])")
+        if steps > SINGLY:
+            whole = "{ 'xaxis.autorange': true, 'yaxis.autorange': true }"
+            self.evaluate(f"Plotly.relayout({PLOT}, {whole}) && 0")
+        return losses
 
     def sentences(self):
         """What the page says in boxes: refusals at the controls, notices on top."""

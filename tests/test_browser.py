@@ -17,7 +17,13 @@ from toytrain import checkpoint
 
 SCREEN = {"width": 1280, "height": 720}
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    # A whole browser on two shared cores now and then misses a time-out; a second miss is a failure, and
+    # pytest's last line tells of a first one.
+    pytest.mark.flaky(reruns=1),
+]
 
 
 @pytest.fixture(scope="module")
@@ -481,7 +487,7 @@ def test_a_lost_connection_is_made_again_while_the_run_plays_on(visits, shared_s
 
 
 def test_a_copied_address_gives_the_same_settings_and_a_run_of_ones_own(visit):
-    query = "dataset=blobs&classes=4&hidden=8,8&features=x1,x1*x2&batch_size=16&speed=500"
+    query = "dataset=blobs&classes=4&hidden=8,8&features=x1,x1*x2&batch_size=16&speed=20"
     visitor = visit(query)
     visitor.train(20)
     address = visitor.query
