@@ -8,6 +8,7 @@ import io
 import pytest
 import torch
 from conftest import same
+from safetensors import safe_open
 
 from toytrain import Config, ToytrainError, Trainer, checkpoint
 
@@ -140,6 +141,17 @@ def test_a_finished_run_is_finished_when_it_is_loaded():
     snapshot = Trainer.from_config(Config(dataset="book", epochs=2)).advance()
     assert snapshot.finished
     assert checkpoint.load(checkpoint.save(snapshot)).finished
+
+
+# The file without a pickle
+
+
+def test_safetensors_hold_the_weights_and_the_config(snapshot, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(checkpoint.save_safetensors(snapshot))
+    with safe_open(path, framework="pt") as file:
+        assert Config.from_json(file.metadata()["config"]) == CONFIG
+        assert same({key: file.get_tensor(key) for key in file.keys()}, snapshot.weights)  # noqa: SIM118
 
 
 # No checkpoint

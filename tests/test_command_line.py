@@ -219,7 +219,7 @@ def test_a_resumed_run_refuses_another_setting_by_name(command, book):
         (["--config", "text"], "not JSON"),
         (["--config", "bytes"], "bytes"),
         (["--resume", "absent.pth"], "absent.pth"),
-        (["--resume", "text"], "PyTorch can open"),
+        (["--resume", "text"], "not a checkpoint"),
         (["--resume", "bare.pth"], "weights only"),
         (["--resume", "text", "--config", "text"], "--config"),
         (["--dataset", "book", "--batch-size", "6", "--drop-last"], "5 training examples"),

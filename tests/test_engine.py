@@ -278,23 +278,23 @@ def children():
     ]
 
 
-def test_stopping_the_pool_leaves_no_process_also_while_workers_still_warm_up():
-    pool = Pool(workers=2)
-    assert len(children()) == 2
+def test_stopping_the_pool_leaves_no_process_also_while_workers_still_warm_up(make_pool):
+    pool = make_pool(workers=2)
+    wait_until(lambda: len(children()) == 2)  # a process that has just begun has no command line yet
     pool.stop()
     assert children() == []
 
 
-def test_stopping_the_pool_ends_a_worker_that_hangs():
-    pool = Pool(workers=1)
+def test_stopping_the_pool_ends_a_worker_that_hangs(make_pool):
+    pool = make_pool(workers=1)
     wait_until(lambda: pool.warm)
     os.kill(pool.workers[0].pid, signal.SIGSTOP)
     pool.stop()
     assert children() == []
 
 
-def test_stopping_the_pool_while_a_dead_worker_is_being_replaced_leaves_no_process(monkeypatch):
-    pool = Pool(workers=1)
+def test_stopping_the_pool_while_a_dead_worker_is_being_replaced_leaves_no_process(make_pool, monkeypatch):
+    pool = make_pool(workers=1)
     start = WorkerProcess._start
     replacing, go_on = threading.Event(), threading.Event()
 

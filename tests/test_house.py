@@ -31,7 +31,8 @@ ALLOWED = {
         "snapshot",
         "task",
     },
-    "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task"},
+    "untrusted": {"config", "errors", "model", "optimizers", "random_state", "untrusted"},
+    "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
     "script": {"config", "data", "datasets", "model", "optimizers", "task"},
     "engine": {
         "checkpoint",

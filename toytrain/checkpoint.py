@@ -14,25 +14,37 @@ A full checkpoint is a dict of plain values and tensors that `torch.load(weights
     learning_rates         list of [step, rate]
     diverged               sentence, or ""
 
-This first form is for the user's own files: it does not yet defend a server against hostile ones.
+What is loaded may come from a stranger. `untrusted` turns the bytes into plain values and judges
+their parts; here these become a Snapshot. torch.load is used nowhere.
 """
 
 import io
+import logging
 from array import array
+from dataclasses import replace
 from typing import Any
 
+import safetensors.torch
+import sklearn.datasets  # noqa: F401  (here, so that the first file need not wait for it)
 import torch
 
+from . import untrusted
 from .config import Config
-from .data import make_data
+from .data import Data, make_data, make_loaders
 from .errors import ToytrainError
 from .model import NeuralNetwork
 from .random_state import get_random_state
 from .snapshot import Snapshot
 from .task import TASKS
+from .untrusted import MAX_BYTES, Cause, whole
+from .untrusted.network import read_network
+from .untrusted.optimizer import read_optimizer_state
 
 FORMAT = "toytrain"
-VERSION = 1
+VERSION = whole.VERSION
+NO_OPTIMIZER = "This checkpoint holds no optimizer state: the run cannot go on from it, a new one can start."
+
+log = logging.getLogger(__name__)
 
 
 def save_weights(snapshot: Snapshot) -> bytes:
@@ -64,95 +76,127 @@ def save(snapshot: Snapshot) -> bytes:
     )
 
 
-def load(data: bytes) -> Snapshot:
-    """The Snapshot that a file holds; a ToytrainError says what is wrong with it.
+def save_safetensors(snapshot: Snapshot) -> bytes:
+    """The weights without any pickle, with the Config in JSON as the metadata "config"."""
+    if snapshot.config is None:
+        raise ToytrainError("A safetensors file needs a Config; make the Trainer with from_config.")
+    metadata = {"format": "pt", "config": snapshot.config.to_json()}
+    return safetensors.torch.save(snapshot.weights, metadata=metadata)
 
-    Of a bare state_dict with the book's keys the layers are read off the shapes; what it does not
-    hold (optimizer, history, random state, data) is that of a new run.
+
+def load(data: bytes, most_bytes: int = MAX_BYTES) -> Snapshot:
+    """The Snapshot that a file holds, whatever the bytes; `notes` say what had to be assumed.
+
+    A full checkpoint resumes bit for bit. Of a bare state_dict (also within the usual wrappers and
+    prefixes) the network is read off the shapes; what it does not hold (settings, history, random
+    state) is that of a new run, and the optimizer's state is empty.
+
+    Raises a ToytrainError and nothing else; its `code` is a value of `untrusted.Cause`. `most_bytes`
+    may be raised for the app's own files, whose history grows with the run.
     """
     try:
-        state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises whatever its readers raise: the file is at fault
-        raise ToytrainError("This file is not a checkpoint that PyTorch can open.") from error
-    if not isinstance(state, dict):
-        raise ToytrainError("This file holds no state_dict; save model.state_dict() with torch.save.")
-    try:
-        return _full(state) if state.get("format") == FORMAT else _bare(state)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ToytrainError("This checkpoint is incomplete; save it again.") from error
+        value = untrusted.read(data, most_bytes)
+        if type(value) is dict and value.get("format") == FORMAT:
+            return _full(value)
+        return _bare(value)
+    except ToytrainError:
+        raise
+    except Exception as error:
+        # A bug of the reader, shown by the log. It must not become a stranger's way to break a page.
+        log.exception("a file was refused because reading it failed")
+        raise untrusted.refusal(Cause.DAMAGED) from error
 
 
-def _full(state: dict[str, Any]) -> Snapshot:
-    if state["version"] != VERSION:
-        raise ToytrainError(
-            f"This checkpoint is of version {state['version']!s:.20}, this toytrain reads {VERSION}; "
-            "update toytrain."
-        )
-    config = Config.from_dict(state["config"])
-    losses, tests = state["losses"], state["tests"]
-    return _snapshot(
-        config,
-        state["model_state_dict"],
-        optimizer_state=state["optimizer_state_dict"],
-        random_state=state["random_state"],
-        epoch_random_state=state["epoch_random_state"],
-        steps=state["steps"],
-        epoch=state["epoch"],
-        batch=state["batch"],
-        learning_rates=dict(state["learning_rates"]),
-        loss_history=array("f", losses.tolist()),
-        test_history=array("d", tests.flatten().tolist()),
-        num_tests=len(tests),
-        finished=0 < config.epochs <= state["epoch"],
-        diverged=state["diverged"],
+def _full(state: dict) -> Snapshot:
+    """The Snapshot of a full checkpoint, each part judged before the ones that depend on it."""
+    whole.check_parts(state)
+    config = whole.read_config(state["config"])
+    model = _make_model(config)
+    weights = whole.read_state_dict(state["model_state_dict"], model)
+    data, batches = _make_data(config)
+    steps, epoch, batch = whole.read_position(state, batches)
+    rates = whole.read_learning_rates(state["learning_rates"])
+    diverged = whole.read_diverged(state["diverged"])
+    optimizer_state = read_optimizer_state(
+        state["optimizer_state_dict"], config, list(model.parameters()), steps, bool(diverged), rates
+    )
+    tests = whole.read_tests(state["tests"], epoch, batches)
+    return Snapshot(
+        config=config,
+        data=data,
+        task=TASKS[config.task],
+        model=model,
+        weights=weights,
+        optimizer_state=optimizer_state,
+        random_state=whole.read_random_state(state["random_state"], config.device),
+        epoch_random_state=whole.read_epoch_random_state(state["epoch_random_state"], config.device, batch),
+        steps=steps,
+        epoch=epoch,
+        batch=batch,
+        batches=batches,
+        learning_rate=rates.get(steps, _rate_in_use(optimizer_state, config)),
+        learning_rates=rates,
+        loss_history=whole.read_losses(state["losses"], steps),
+        test_history=tests,
+        num_tests=len(tests) // 3,
+        finished=0 < config.epochs <= epoch,
+        diverged=diverged,
+        notes=() if optimizer_state else (NO_OPTIMIZER,),
     )
 
 
-def _bare(state: dict[str, Any]) -> Snapshot:
-    weights = [tensor for key, tensor in state.items() if key.endswith(".weight")]
-    config = Config(hidden=tuple(len(weight) for weight in weights[:-1]), classes=len(weights[-1]),
-                    dataset="moons" if len(weights[-1]) == 2 else "blobs")  # fmt: skip
-    return _snapshot(
-        config,
-        state,
+def _bare(value: object) -> Snapshot:
+    """The Snapshot of a run that nobody has trained yet, with a file's weights."""
+    network = read_network(value)
+    config = network.config
+    data, batches = _make_data(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)  # of the CPU alone: fork_rng brings back no other
+        model = NeuralNetwork.from_config(config).eval()
+        random_state = get_random_state(torch.device("cpu"))
+    return Snapshot(
+        config=config,
+        data=data,
+        task=TASKS[config.task],
+        model=model,
+        weights=dict(zip(model.state_dict(), network.tensors, strict=True)),
         optimizer_state={},
-        random_state=get_random_state(torch.device("cpu")),
+        random_state=random_state,
         epoch_random_state=None,
         steps=0,
         epoch=0,
         batch=0,
+        batches=batches,
+        learning_rate=config.learning_rate,
         learning_rates={},
         loss_history=array("f"),
         test_history=array("d"),
         num_tests=0,
         finished=False,
         diverged="",
+        notes=network.notes,
     )
 
 
-def _snapshot(config: Config, weights: dict[str, torch.Tensor], **position: Any) -> Snapshot:
-    """A Snapshot whose network and data are made from the Config, and into which the weights fit."""
+def _make_model(config: Config) -> NeuralNetwork:
+    """The network of a Config in eval mode; PyTorch's global generator stays where it is."""
     with torch.random.fork_rng(devices=[]):
-        model = NeuralNetwork.from_config(config).eval()
-    model.load_state_dict(weights)  # the keys and shapes must fit
-    data = make_data(config)
-    rates = position["learning_rates"]
-    return Snapshot(
-        config=config,
-        data=data,
-        task=TASKS[config.task],
-        model=model,
-        weights=dict(weights),
-        batches=_num_batches(config, len(data.train)),
-        learning_rate=rates[max(rates)] if rates else config.learning_rate,
-        **position,
-    )
+        return NeuralNetwork.from_config(config).eval()
 
 
-def _num_batches(config: Config, rows: int) -> int:
-    """How many batches an epoch has, as len(train_loader) says."""
-    whole, rest = divmod(rows, config.batch_size)
-    return whole + (rest > 0 and not config.drop_last)
+def _make_data(config: Config) -> tuple[Data, int]:
+    """The data of a Config and how many batches an epoch has."""
+    try:
+        data = make_data(config)
+        # Settings that cannot train are refused here; processes that load batches change no figure.
+        train_loader, _ = make_loaders(replace(config, num_workers=0), data)
+    except ToytrainError as error:
+        raise whole.settings_refusal(error) from error
+    return data, len(train_loader)
+
+
+def _rate_in_use(optimizer_state: dict[str, Any], config: Config) -> float:
+    return optimizer_state["param_groups"][0]["lr"] if optimizer_state else config.learning_rate
 
 
 def _saved(state: Any) -> bytes:

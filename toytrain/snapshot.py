@@ -26,7 +26,8 @@ class Snapshot:
     `model` is the network's structure in eval mode; its own weights mean nothing, `weights` do.
     `loss_history` and `test_history` are shared with the run, which only appends to them: this
     Snapshot knows their first `steps` losses and `num_tests` rows of (step, loss, score).
-    `epoch_random_state` is the generator's state at the start of an unfinished epoch.
+    `epoch_random_state` is the generator's state at the start of an unfinished epoch. `notes` are
+    sentences about the file that it was read from.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Snapshot:
     diverged: str
     config: Config | None = None
     data: Data | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def losses(self) -> torch.Tensor:
