@@ -8,8 +8,10 @@ import contextlib
 import gc
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from pages.parts.live.routes import ROUTES
+from pages.parts.uploads import UploadLimit
 from toytrain import engine
 
 COLLECT_EVERY = 60.0  # seconds
@@ -35,4 +37,4 @@ async def _collect_now_and_then() -> None:
         gc.collect()
 
 
-app = st.App("pages/main.py", lifespan=lifespan, routes=ROUTES)
+app = st.App("pages/main.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(UploadLimit)])

@@ -5,4 +5,10 @@ import streamlit as st
 from pages.parts.words import _
 
 st.set_page_config(page_title="toytrain", layout="wide", initial_sidebar_state="auto")
-st.navigation([st.Page("train.py", title=_("Train"), default=True)], position="hidden").run()
+st.navigation(
+    [
+        st.Page("train.py", title=_("Train"), default=True),
+        st.Page("checkpoint.py", title=_("Checkpoint")),
+    ],
+    position="top",
+).run()

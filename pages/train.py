@@ -48,10 +48,15 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.download_button(_("model.pth"), run.model, "model.pth", "application/octet-stream",
                            on_click="ignore", width="stretch",
                            help=_("The weights as a bare state_dict (book, section A.8)."))  # fmt: skip
-        st.download_button(_("Full checkpoint"), run.checkpoint, "checkpoint.pth",
+        st.download_button(_("Full checkpoint"), run.checkpoint, session.checkpoint_name(),
                            "application/octet-stream", on_click="ignore", width="stretch",
                            help=_("Everything from which the run resumes bit for bit: "
                                   "python -m toytrain --resume checkpoint.pth"))  # fmt: skip
+        if run.has_initial_weights:
+            st.download_button(_("initial.pth"), run.initial_model, "initial.pth",
+                               "application/octet-stream", on_click="ignore", width="stretch",
+                               help=_("The weights that this run started from; its script loads them."),
+                               )  # fmt: skip
         st.caption(_("Address of this experiment; whoever opens it gets a run of their own:"))
         st.code(session.share_address(), language=None, wrap_lines=True)
         st.caption(_("Address at which others watch this run and cannot touch it:"))

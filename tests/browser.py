@@ -78,12 +78,16 @@ class Server:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environment, stdout=output, stderr=output, start_new_session=True
             )
-        wait_until(self._is_healthy, 60, f"the server answers, see {self.log}")
+        wait_until(self.is_healthy, 60, f"the server answers, see {self.log}")
 
     def workers(self):
         """The processes that train."""
         children = psutil.Process(self._process.pid).children(recursive=True)
         return [child for child in children if "toytrain.engine.process" in child.cmdline()]
+
+    def memory(self):
+        """The memory of the process that serves pages, in MiB."""
+        return psutil.Process(self._process.pid).memory_info().rss / 2**20
 
     def saved(self):
         """The files of the runs that the server has saved."""
@@ -110,7 +114,7 @@ class Server:
         finally:
             connection.close()
 
-    def _is_healthy(self):
+    def is_healthy(self):
         assert self._process.poll() is None, self.log.read_text()
         try:
             return self.get("/_stcore/health") == 200

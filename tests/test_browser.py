@@ -5,10 +5,15 @@ prints what it measured, because two busy cores are no place for a stopwatch (`p
 """
 
 import ast
+import json
 import re
 import signal
+import tempfile
+import threading
+import time
 from pathlib import Path
 
+import corpus
 import pytest
 import torch
 from browser import FLAGS, LIVE, PLOT, SERVER_AWAY, Server, Visitor, browser_or_skip, wait_until
@@ -866,3 +871,154 @@ def test_a_page_comes_back_and_says_that_its_run_is_gone_where_none_is_saved(uns
 def test_a_page_opened_on_a_server_that_has_just_started_plays(own_server, visits):
     visitor = visits(own_server).open()
     visitor.play(until_step=5)
+
+
+# Files
+
+
+FROZEN = 2.0  # seconds without an answer; the bar is 0.2, which a loaded machine misses by itself
+MOST_KEPT = 4  # files of one visitor at a time
+
+
+@pytest.fixture
+def file_page(visit):
+    """Opens the checkpoint page beside a run that has trained some batches."""
+
+    def open_page(query=""):
+        visitor = visit(query)
+        visitor.train(20)
+        visitor.page.get_by_role("link", name="Checkpoint").click()
+        visitor.page.get_by_role("heading", name="Load a file").wait_for()
+        visitor.idle()
+        return visitor
+
+    return open_page
+
+
+def upload(visitor, name, data):
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    visitor.page.locator("input[type=file]").set_input_files(file)
+
+
+def test_a_downloaded_checkpoint_is_uploaded_again_and_goes_on_where_it_was(file_page, python, tmp_path):
+    visitor = file_page("dropout=0.2&dataset=spirals&classes=3&hidden=8,8")
+    with visitor.page.expect_download() as download:
+        visitor.click("Full checkpoint")
+    data = Path(download.value.path()).read_bytes()
+    run = visitor.query["run"]
+    upload(visitor, download.value.suggested_filename, data)
+    visitor.click("Go on from this file")
+    visitor.until(f"!location.search.includes('{run}') && !location.pathname.includes('checkpoint')")
+    visitor.ready()
+    snapshot = checkpoint.load(data)
+    assert visitor.step == snapshot.steps
+    visitor.until("/goes on from your file/.test(document.querySelector('.toytrain-status').textContent)")
+    assert visitor.losses() == snapshot.losses.tolist()
+    visitor.train(20)
+    finished = python(visitor.download("Script (.py)"), cwd=tmp_path)
+    assert printed_losses(finished.stdout) == visitor.losses(), finished.stderr
+
+
+def test_every_download_of_the_page_loads_with_the_lines_beside_it(file_page, tmp_path, python):
+    visitor = file_page("hidden=8,8")
+    visitor.page.get_by_text("The lines that load it").first.click()
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(3):
+        if number:
+            visitor.page.get_by_text("The lines that load it").nth(number).click()
+    for button in ("model.pth", "Full checkpoint", "safetensors"):
+        with visitor.page.expect_download() as download:
+            visitor.click(button)
+        download.value.save_as(folder / download.value.suggested_filename)
+    blocks = visitor.page.locator("[data-testid=stCode]")
+    blocks.nth(2).wait_for()
+    definitions = (
+        "import torch\nfrom toytrain import Config, NeuralNetwork as Network, Trainer\n"
+        "trainer = Trainer.from_config(Config(hidden=(8, 8)))\n"
+        "model, optimizer = trainer.model, trainer.optimizer\n"
+        "NeuralNetwork = lambda **sizes: Network(hidden=(8, 8), **sizes)\n"
+    )
+    for number in range(3):
+        script = folder / f"load{number}.py"
+        script.write_text(definitions + blocks.nth(number).inner_text())
+        finished = python(script, cwd=folder)
+        assert finished.returncode == 0, finished.stderr
+        assert number == 1 or "All keys matched" in finished.stdout
+
+
+def test_a_refused_file_is_told_at_its_place_while_the_run_plays_on(visit):
+    visitor = visit("speed=20")
+    visitor.play(until_step=5)
+    run = visitor.query["run"]
+    visitor.page.get_by_role("link", name="Checkpoint").click()
+    visitor.page.get_by_role("heading", name="Load a file").wait_for()
+    visitor.idle()
+    upload(visitor, "photo.pth", b"\x89PNG\r\n\x1a\n" + bytes(1000))
+    visitor.says("This file is not a checkpoint")
+    assert visitor.query["run"] == run
+    visitor.page.get_by_role("link", name="Train").click()
+    visitor.ready()
+    assert visitor.status == "playing"
+    visitor.goes_on()
+
+
+def test_no_file_keeps_the_server_from_another_visitor(file_page, shared_server):
+    visitor = file_page()
+    waits = []
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            began = time.monotonic()
+            shared_server.is_healthy()
+            waits.append(time.monotonic() - began)
+            time.sleep(0.005)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        bombs = corpus.hostile(f"{tempfile.gettempdir()}/toytrain-browser-canary")
+        for number, case in enumerate(bombs[:: len(bombs) // 40]):
+            upload(visitor, f"{number}.pth", case.data)
+            visitor.page.get_by_text(f"{number}.pth", exact=True).wait_for()
+            visitor.page.locator("[data-testid=stAlert]").first.wait_for()
+            visitor.idle()
+    finally:
+        done.set()
+        looking.join()
+    measured(longest_wait_of_another_visitor=max(waits), requests=len(waits))
+    assert max(waits) < FROZEN
+
+
+def test_uploads_are_bounded_in_size_and_number(own_server, visits):
+    visitor = visits(own_server)
+    visitor.open()
+    visitor.page.get_by_role("link", name="Checkpoint").click()
+    visitor.page.get_by_role("heading", name="Load a file").wait_for()
+    with visitor.page.expect_request(re.compile("upload_file")) as sent:
+        upload(visitor, "first.pth", b"no checkpoint")
+    visitor.says("not a checkpoint")
+    request = sent.value
+    folder = request.url.rpartition("/")[0]
+    tokens = {name: value for name, value in request.headers.items() if "xsrf" in name}
+    put = f"""async (megabytes) => {{
+        const form = new FormData();
+        form.append("file", new Blob([new Uint8Array(megabytes * 2 ** 20)]), "x.pth");
+        const address = "{folder}/" + crypto.randomUUID();
+        const request = {{ method: "PUT", headers: {json.dumps(tokens)}, body: form }};
+        return (await fetch(address, request)).status;
+    }}"""
+    before = own_server.memory()
+    assert visitor.page.evaluate(put, 13) == 413
+    answers = [visitor.page.evaluate(put, 11) for _ in range(60)]
+    assert answers == [204] * (MOST_KEPT - 1) + [429] * (61 - MOST_KEPT)
+    measured(megabytes_grown_by_60_uploads=own_server.memory() - before)
+    assert own_server.memory() - before < MOST_KEPT * 12 + 40
+    visitor.errors.clear()  # the browser tells of every refused request
+
+
+def test_the_limits_are_told_before_the_upload(file_page):
+    text = file_page().page.locator("[data-testid=stFileUploader]").inner_text()
+    for told in (".pth", ".pt", "12 MB", "state_dict"):
+        assert told in text

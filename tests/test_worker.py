@@ -596,6 +596,8 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("set_speed", {"speed": 5}),
         ("want_frame", {}),
         ("model", {}),
+        ("initial_model", {}),
+        ("safetensors", {}),
         ("checkpoint", {}),
         ("script", {}),
     ],
@@ -609,9 +611,54 @@ def test_a_command_to_a_closed_run_is_refused(worker, clock, name, arguments):
     assert worker.tick() == []
 
 
+@pytest.mark.parametrize(("limit", "most"), [("MOST_STEPS", 25), ("MOST_EPOCHS", 3)])
+def test_a_run_ends_at_the_most_that_it_may_train_and_says_so(worker, clock, monkeypatch, limit, most):
+    monkeypatch.setattr(worker_module, limit, most)
+    trainer = opened(worker)
+    command(worker, "play")
+    frames = host(worker, clock)
+    longest = most if limit == "MOST_STEPS" else most * len(trainer.train_loader)
+    assert trainer.steps == longest
+    assert frames[-1][1].header["status"] == "finished"
+    assert f"{most} " in frames[-1][1].header["message"]
+    command(worker, "step_batch")
+    command(worker, "play")
+    assert still(worker, clock)
+    saved = command(worker, "checkpoint")
+    again = opened(worker, run_id="b", saved=saved)
+    command(worker, "play", "b")
+    assert still(worker, clock)
+    assert again.steps == longest
+
+
+def test_a_run_from_a_files_weights_starts_from_them_and_keeps_them(worker, clock):
+    weights = checkpoint.save_weights(alone(DROPOUT, 12))
+    trainer = opened(worker, PLAIN, weights=weights)
+    assert same(list(trainer.model.state_dict().values()), list(checkpoint.load(weights).weights.values()))
+    command(worker, "step_batch")
+    assert checkpoint.load(command(worker, "initial_model")).weights.keys() == trainer.initial_weights.keys()
+    again = opened(worker, PLAIN, "b", saved=command(worker, "checkpoint"))
+    assert same(again.initial_weights, trainer.initial_weights)
+    assert same(again.model.state_dict(), trainer.model.state_dict())
+
+
+def test_weights_of_another_network_are_refused_and_no_run_is_made(worker):
+    weights = checkpoint.save_weights(alone(dataclasses.replace(PLAIN, hidden=(9,)), 0))
+    with pytest.raises(ToytrainError, match=r"layers\.0\.weight is 9 x 2 in them and 30 x 2") as refusal:
+        opened(worker, PLAIN, weights=weights)
+    assert refusal.value.code == "unfit"
+    assert worker.runs == {}
+
+
+def test_a_run_whose_weights_the_seed_drew_has_no_initial_file(worker):
+    opened(worker)
+    with pytest.raises(ToytrainError, match="its seed drew"):
+        command(worker, "initial_model")
+
+
 def test_the_refusals_above_are_those_of_every_command():
     tried = {mark.args[1][number][0] for mark in
-             test_a_command_to_a_closed_run_is_refused.pytestmark for number in range(10)}  # fmt: skip
+             test_a_command_to_a_closed_run_is_refused.pytestmark for number in range(12)}  # fmt: skip
     assert tried == set(worker_module.COMMANDS) - worker_module.WITHOUT_A_RUN
 
 

@@ -13,6 +13,7 @@ A full checkpoint is a dict of plain values and tensors that `torch.load(weights
     losses, tests          float32 (steps,); float64 (epochs, 3)
     learning_rates         list of [step, rate]
     diverged               sentence, or ""
+    initial_state_dict     what the run started from, None where the seed drew the weights
 
 What is loaded may come from a stranger. `untrusted` turns the bytes into plain values and judges
 their parts; here these become a Snapshot. torch.load is used nowhere.
@@ -49,7 +50,12 @@ log = logging.getLogger(__name__)
 
 def save_weights(snapshot: Snapshot) -> bytes:
     """model.pth as in the book: the bare state_dict."""
-    return _saved(snapshot.weights)
+    return save_state_dict(snapshot.weights)
+
+
+def save_state_dict(state: dict[str, torch.Tensor]) -> bytes:
+    """The file that torch.save makes of a state_dict."""
+    return _saved(state)
 
 
 def save(snapshot: Snapshot) -> bytes:
@@ -72,6 +78,7 @@ def save(snapshot: Snapshot) -> bytes:
             "tests": snapshot.tests,
             "learning_rates": [list(change) for change in snapshot.learning_rates.items()],
             "diverged": snapshot.diverged,
+            "initial_state_dict": snapshot.initial_weights,
         }
     )
 
@@ -113,6 +120,8 @@ def _full(state: dict) -> Snapshot:
     config = whole.read_config(state["config"])
     model = _make_model(config)
     weights = whole.read_state_dict(state["model_state_dict"], model)
+    initial = state["initial_state_dict"]
+    initial_weights = None if initial is None else whole.read_state_dict(initial, model)
     data, batches = _make_data(config)
     steps, epoch, batch = whole.read_position(state, batches)
     rates = whole.read_learning_rates(state["learning_rates"])
@@ -141,7 +150,9 @@ def _full(state: dict) -> Snapshot:
         num_tests=len(tests) // 3,
         finished=0 < config.epochs <= epoch,
         diverged=diverged,
+        initial_weights=initial_weights,
         notes=() if optimizer_state else (NO_OPTIMIZER,),
+        keys_in_file=tuple(weights),
     )
 
 
@@ -175,6 +186,7 @@ def _bare(value: object) -> Snapshot:
         finished=False,
         diverged="",
         notes=network.notes,
+        keys_in_file=network.keys,
     )
 
 

@@ -22,22 +22,33 @@ from .task import TASKS, Task
 EPOCHS_OF_AN_ENDLESS_RUN = 10
 
 
+INITIAL_WEIGHTS = "initial.pth"  # the file that the script of a run with initial weights loads
+
+
 def write_script(
-    config: Config, learning_rates: Mapping[int, float] | None = None, steps: int | None = None
+    config: Config,
+    learning_rates: Mapping[int, float] | None = None,
+    steps: int | None = None,
+    has_initial_weights: bool = False,
 ) -> str:
     """The script of a run: its Config, the changes of its learning rate, and how far it came.
 
     `learning_rates` maps a step (batches trained before it) to the rate set there. `steps` ends the
-    script after so many batches; without it `config.epochs` does.
+    script after so many batches; without it `config.epochs` does. A run that started from a file's
+    weights `has_initial_weights`: the script loads them from the bare state_dict INITIAL_WEIGHTS.
     """
     changes = {
         step: rate for step, rate in sorted((learning_rates or {}).items()) if steps is None or step < steps
     }
     task = TASKS[config.task]
     run = "\n\n".join(
-        [_make_data(config, task), _make_model(config, task), _train(config, task, changes, steps),
-         _finish(config, task)]
-    )  # fmt: skip
+        [
+            _make_data(config, task),
+            _make_model(config, has_initial_weights),
+            _train(config, task, changes, steps),
+            _finish(config, task),
+        ]
+    )
     if config.num_workers:
         # Where processes are spawned, each of them loads this file and must not train as well.
         run = 'if __name__ == "__main__":\n' + textwrap.indent(run, "    ")
@@ -101,14 +112,16 @@ train_ds = ToyDataset({features("X[train_rows]")}, y[train_rows])
 test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])"""
 
 
-def _make_model(config: Config, task: Task) -> str:
+def _make_model(config: Config, has_initial_weights: bool) -> str:
     kind, arguments = optimizer_arguments(config)
     settings = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     # The weights are drawn on the CPU, so that they are the same on every device.
     device = f'device = torch.device("{config.device}")\n' if config.device != "cpu" else ""
     moved = ".to(device)" if device else ""
+    load = f'model.load_state_dict(torch.load("{INITIAL_WEIGHTS}", weights_only=True))\n'
     return f"""{device}torch.manual_seed({config.seed})
 model = NeuralNetwork(){moved}
+{load if has_initial_weights else ""}\
 train_loader = DataLoader(
     train_ds,
     batch_size={config.batch_size},

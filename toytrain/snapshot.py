@@ -26,8 +26,9 @@ class Snapshot:
     `model` is the network's structure in eval mode; its own weights mean nothing, `weights` do.
     `loss_history` and `test_history` are shared with the run, which only appends to them: this
     Snapshot knows their first `steps` losses and `num_tests` rows of (step, loss, score).
-    `epoch_random_state` is the generator's state at the start of an unfinished epoch. `notes` are
-    sentences about the file that it was read from.
+    `epoch_random_state` is the generator's state at the start of an unfinished epoch. `initial_weights`
+    is the state_dict that the run started from, None where the seed drew the weights. `notes` are sentences
+    about the file that this was read from, `keys_in_file` what the file calls each tensor of `weights`.
     """
 
     task: Task
@@ -49,7 +50,9 @@ class Snapshot:
     diverged: str
     config: Config | None = None
     data: Data | None = None
+    initial_weights: dict[str, torch.Tensor] | None = None
     notes: tuple[str, ...] = ()
+    keys_in_file: tuple[str, ...] = ()
 
     @property
     def losses(self) -> torch.Tensor:

@@ -10,6 +10,7 @@ import math
 import time
 from array import array
 from collections.abc import Iterator
+from itertools import zip_longest
 
 import torch
 from torch.utils.data import DataLoader
@@ -31,6 +32,7 @@ class Trainer:
     `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
     done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
     step at its end, test loss, test score. `learning_rates` maps a step to the rate set before it.
+    `initial_weights` is the state_dict that the run started from, None where the seed drew the weights.
 
     Two Trainers that take turns in one process share PyTorch's global generator and so change each
     other's batches; `engine.worker` shows how to give each its own.
@@ -48,6 +50,7 @@ class Trainer:
         epochs: int = 0,
         config: Config | None = None,
         data: Data | None = None,
+        initial_weights: dict[str, torch.Tensor] | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
@@ -58,6 +61,7 @@ class Trainer:
         self.epochs = epochs
         self.config = config
         self.data = data
+        self.initial_weights = initial_weights
         self.device = next(model.parameters()).device
         self.steps = self.epoch = self.batch = 0
         self.losses = array("f")
@@ -70,13 +74,19 @@ class Trainer:
         self._last_finite = _LastFinite(model)
 
     @classmethod
-    def from_config(cls, config: Config) -> "Trainer":
-        """Everything a Config describes, made in the order of the exported script."""
+    def from_config(cls, config: Config, initial_weights: dict[str, torch.Tensor] | None = None) -> "Trainer":
+        """Everything a Config describes, made in the order of the exported script.
+
+        `initial_weights` is a state_dict to start from in place of the weights that the seed draws.
+        """
         device = get_device(config.device)
         data = make_data(config)
         train_loader, test_loader = make_loaders(config, data)
         torch.manual_seed(config.seed)
         model = NeuralNetwork.from_config(config).to(device)
+        if initial_weights is not None:
+            initial_weights = _under_keys_of(model, initial_weights)
+            model.load_state_dict(initial_weights)
         kind, arguments = optimizer_arguments(config)
         task = TASKS[config.task]
         return cls(
@@ -89,6 +99,7 @@ class Trainer:
             epochs=config.epochs,
             config=config,
             data=data,
+            initial_weights=initial_weights,
         )
 
     def step(self) -> float:
@@ -191,6 +202,7 @@ class Trainer:
             task=self.task,
             model=self._structure,
             weights=_copied(self.model.state_dict()),
+            initial_weights=self.initial_weights,
             optimizer_state=_copied(state),
             random_state=get_random_state(self.device),
             epoch_random_state=self._epoch_random_state if self.batch else None,
@@ -218,6 +230,7 @@ class Trainer:
                 "A bare state_dict holds weights only, from which no run can go on; take a full checkpoint."
             )
         self.model.load_state_dict(snapshot.weights)
+        self.initial_weights = snapshot.initial_weights
         self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
         # New arrays: Snapshots taken before share the old ones, of which they know a length.
@@ -235,6 +248,26 @@ class Trainer:
                 next(self._batches)
             self.model.train()
         set_random_state(snapshot.random_state, self.device)
+
+
+def _under_keys_of(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a state_dict, in their order, by the model's keys: the numbers in those depend on
+    dropout, the order does not. A ToytrainError names the first tensor that does not fit."""
+    expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    given = [tuple(tensor.shape) for tensor in weights.values()]
+    for key, there in zip_longest(expected, given):
+        here = expected.get(key)
+        if here != there:
+            raise ToytrainError(
+                f"These weights are of another network: {key or 'a tensor'} is {_size(there)} in them and "
+                f"{_size(here)} in the network of these settings; change hidden or features.",
+                code="unfit",
+            )
+    return dict(zip(expected, weights.values(), strict=True))
+
+
+def _size(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else " x ".join(map(str, shape)) or "one number"
 
 
 def with_l1(loss, model: torch.nn.Module, strength: float):

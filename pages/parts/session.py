@@ -67,13 +67,14 @@ class Session:
         """
         self.shown_again[name] += 1
 
-    def start(self, config: Config, checkpoint: bytes | None = None) -> None:
-        """Replace the run by a new one, from a checkpoint if one is given, once that is known to work.
+    def start(self, config: Config, checkpoint: bytes | None = None, weights: bytes | None = None) -> None:
+        """Replace the run by a new one, from a full checkpoint or a file's weights if one is given, once
+        that is known to work.
 
         A ToytrainError that refuses it leaves everything as it was.
         """
         pool = engine.pool()
-        new = pool.open(config, self.speed, checkpoint)
+        new = pool.open(config, self.speed, checkpoint, weights)
         try:
             new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
         except ToytrainError:
@@ -188,12 +189,13 @@ def _apply(session: Session, name: str) -> bool:
 
 def _take(session: Session, config: Config, name: str) -> None:
     """Let a Config reach the run if nothing is lost by that; otherwise keep it for Reset."""
-    if session.run.steps == 0 and not session.run.playing:
+    run = session.run
+    if run.steps == 0 and not run.playing and not run.has_initial_weights:
         session.start(config)
         return
     engine.pool().check(config, OPEN_WITHIN)
     if name == "learning_rate":
-        session.run.set_learning_rate(config.learning_rate)
+        run.set_learning_rate(config.learning_rate)
     session.config = config
 
 
@@ -211,9 +213,20 @@ def attempt(command) -> None:
 
 
 def reset() -> None:
-    """A new run from what the controls say: the same seed gives the same weights."""
+    """A new run from what the controls say: the same seed gives the same weights, a file's stay."""
     session: Session = st.session_state[MEMORY]
-    attempt(lambda: session.start(session.config))
+    attempt(lambda: _start_again(session))
+
+
+def _start_again(session: Session) -> None:
+    weights = session.run.initial_model() if session.run.has_initial_weights else None
+    try:
+        session.start(session.config, weights=weights)
+    except ToytrainError as error:
+        if error.code != "unfit":
+            raise
+        session.start(session.config)
+        session.notices.append(_("The file's weights do not fit these settings: the seed drew new ones."))
 
 
 def new_seed() -> None:
@@ -236,6 +249,46 @@ def speed_key() -> str:
     if SPEED not in st.session_state:
         st.session_state[SPEED] = st.session_state[MEMORY].speed
     return SPEED
+
+
+# Files
+
+
+def inspect(data: bytes) -> dict[str, Any]:
+    """What a checkpoint holds (see Worker.inspect), or the ToytrainError that refuses it."""
+    return engine.pool().inspect(data, OPEN_WITHIN)
+
+
+def checkpoint_name() -> str:
+    """The name of the run's full checkpoint as a download.
+
+    Streamlit samples files above 1 MiB to tell them apart, and their names: no two runs share one.
+    """
+    return f"checkpoint-{st.session_state[MEMORY].run.stream_token[:8]}.pth"
+
+
+def adopt(data: bytes, config: Config, is_full: bool) -> None:
+    """Go on from a file: a full checkpoint where it was, other weights as the start of a new run.
+
+    A ToytrainError that refuses it leaves everything as it was.
+    """
+    session: Session = st.session_state[MEMORY]
+    source = {"checkpoint" if is_full else "weights": data}
+    try:
+        session.start(config, **source)
+    except ToytrainError as error:
+        if error.field != "device":
+            raise
+        session.start(replace(config, device="cpu"), **source)
+        session.notices.append(_("{error} The run goes on on the CPU.").format(error=error))
+    session.run.note = (
+        _("This run goes on from your file, at batch {steps}; press Play.").format(steps=session.run.steps)
+        if is_full
+        else _("This run starts from the weights of your file; press Play.")
+    )
+    session.refused.clear()
+    for name in FIELDS:
+        session.show_again(name)
 
 
 # The address

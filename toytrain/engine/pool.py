@@ -62,13 +62,24 @@ class Pool:
     def warm(self) -> bool:
         return bool(self.hello)
 
-    def open(self, config: Config, speed: float = 0.0, checkpoint: bytes | None = None) -> Run:
-        """A new run of a Config, paused, from the start or from a full checkpoint of it.
+    def open(
+        self,
+        config: Config,
+        speed: float = 0.0,
+        checkpoint: bytes | None = None,
+        weights: bytes | None = None,
+    ) -> Run:
+        """A new run of a Config, paused: from the start, or from a full checkpoint of it.
 
+        `weights` is a file whose weights it starts from in place of those that the seed draws.
         Returns at once: `Run.wait_until_open` tells of a refusal.
         """
         with self._lock:
-            return self._open(config, speed, checkpoint)
+            return self._open(config, speed, checkpoint, weights)
+
+    def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
+        """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
+        return self._ask_any("inspect", seconds, data=data)
 
     def restore(self, run_id: str, seconds: float, speed: float = 0.0) -> Run | None:
         """The run of that id as it was last saved, paused; None if it was not saved.
@@ -78,11 +89,11 @@ class Pool:
         data = self.saved_runs.load(run_id) if self.saved_runs else None
         if data is None:
             return None
-        config = Config.from_dict(self._ask_any("inspect", seconds, data=data))
+        config = Config.from_dict(self.inspect(data, seconds)["config"])
         with self._lock:
             if run_id in self.runs:  # another page was quicker
                 return self.runs[run_id]
-            run = self._open(config, speed, data, run_id)
+            run = self._open(config, speed, data, run_id=run_id)
         run.wait_until_open(seconds)
         run.kept = (run.position(), time.monotonic())
         run.note = (
@@ -121,11 +132,21 @@ class Pool:
         for worker in self.workers:
             worker.stop()
 
-    def _open(self, config: Config, speed: float, saved: bytes | None, run_id: str | None = None) -> Run:
+    def _open(
+        self,
+        config: Config,
+        speed: float,
+        saved: bytes | None,
+        weights: bytes | None = None,
+        run_id: str | None = None,
+    ) -> Run:
         self._make_room()
         worker = self._least_loaded()
         run = Run(config, worker, run_id)
         run.speed = speed
+        if weights is not None:
+            run.weights = weights
+            run.kept = ((-1, 0), 0.0)  # worth saving before it has trained a batch
         if saved is not None:
             run.saved, run.saved_steps = saved, None
         self.runs[run.id] = run

@@ -46,6 +46,7 @@ class Run:
         self.until: float = 0
         self.wanted = False
         self.description: dict[str, Any] | None = None
+        self.weights: bytes | None = None  # a file whose weights it starts from
         self.saved: bytes | None = None
         self.saved_steps: int | None = 0  # None: not known yet, the checkpoint came from outside
         self.kept: tuple[tuple[int, int], float] = ((0, 0), 0.0)  # position on disk, and when it was written
@@ -80,6 +81,11 @@ class Run:
         if self.learning_rates:
             return self.learning_rates[max(self.learning_rates)]
         return self.frame.header.get("learning_rate", self.config.learning_rate)
+
+    @property
+    def has_initial_weights(self) -> bool:
+        """Whether it started from a file's weights in place of those that the seed draws."""
+        return bool(self.description and self.description["has_initial_weights"])
 
     @property
     def losses(self) -> list[float]:
@@ -130,6 +136,14 @@ class Run:
     def checkpoint(self) -> bytes:
         """The full checkpoint."""
         return self._ask("checkpoint")
+
+    def safetensors(self) -> bytes:
+        """The weights as safetensors, with the Config as metadata."""
+        return self._ask("safetensors")
+
+    def initial_model(self) -> bytes:
+        """The weights of a file that the run started from, as a bare state_dict."""
+        return self._ask("initial_model")
 
     def script(self) -> str:
         """The plain PyTorch script that the run equals so far."""
@@ -217,6 +231,7 @@ class Run:
                 self.wanted = False
             if frame.checkpoint is not None:
                 self.saved, self.saved_steps = frame.checkpoint, frame.header["step"]
+                self.weights = None  # the checkpoint holds them
         self._notify()
 
     def how_to_open(self) -> dict[str, Any]:
@@ -225,6 +240,7 @@ class Run:
             return {
                 "config": self.config.to_dict(),
                 "saved": self.saved,
+                "weights": self.weights,
                 "history": None if self.saved_steps is None else self._history_up_to(self.saved_steps),
                 "learning_rates": self.learning_rates,
                 "speed": self.speed,

@@ -35,6 +35,9 @@ FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 FRAME_COST = 0.005  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
 RESOLUTION = 100
+# So that every full checkpoint can be uploaded again: 4 bytes of history per batch and 24 per epoch.
+MOST_STEPS = 2_000_000
+MOST_EPOCHS = 100_000
 
 
 class Hosted:
@@ -64,7 +67,26 @@ class Hosted:
 
     @property
     def playing(self) -> bool:
-        return self.trainer.steps < self.until and not self.trainer.ended and not self.failed
+        return self.trainer.steps < self.until and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will train no more: finished, diverged, failed, or as long as a run may be."""
+        return self.trainer.ended or bool(self.failed) or self.is_longest
+
+    @property
+    def is_longest(self) -> bool:
+        return self.trainer.steps >= MOST_STEPS or self.trainer.epoch >= MOST_EPOCHS
+
+    @property
+    def message(self) -> str:
+        """Why it has ended, if that needs a sentence."""
+        if self.is_longest:
+            return (
+                f"A run ends after {MOST_STEPS:,} batches or {MOST_EPOCHS:,} epochs; download its "
+                "checkpoint, or press Reset."
+            )
+        return self.trainer.diverged or self.failed
 
     @property
     def status(self) -> str:
@@ -72,14 +94,15 @@ class Hosted:
             return "failed"
         if self.trainer.diverged:
             return "diverged"
-        if self.trainer.finished:
+        if self.trainer.finished or self.is_longest:
             return "finished"
         return "playing" if self.playing else "paused"
 
     def play(self, until: float, now: float) -> None:
         if not self.playing:
             self.measured_from = (now, self.trainer.steps)
-        self.until = until
+        batches = len(self.trainer.train_loader)
+        self.until = min(until, MOST_STEPS, MOST_EPOCHS * batches)
         self.pace(now)
 
     def pace(self, now: float) -> None:
@@ -128,22 +151,25 @@ class Worker:
         run_id: str,
         config: dict[str, Any],
         saved: bytes | None = None,
+        weights: bytes | None = None,
         history: tuple[bytes, bytes] | None = None,
         learning_rates: dict[int, float] | None = None,
         speed: float = 0.0,
         until: float = 0,
     ) -> dict[str, Any]:
-        """Make a run of a Config, or bring one back from a checkpoint.
+        """Make a run of a Config, perhaps from a file's weights, or bring one back from a full checkpoint.
 
-        `history` is what the asker knows of losses (float32) and tests (float64) up to that checkpoint;
-        without it they are in the checkpoint itself, and are told.
+        `weights` is any file that `checkpoint.load` takes. `history` is what the asker knows of losses
+        (float32) and tests (float64) up to that checkpoint; without it they are in the checkpoint itself,
+        and are told.
 
         Returns what never changes: the points and labels as float32 bytes, and what a view must know.
         """
         with torch.random.fork_rng():
             checked = Config.from_dict(config)
             # Loading in the training process gives the same batches without processes of its own.
-            trainer = Trainer.from_config(replace(checked, num_workers=0))
+            initial = None if weights is None else checkpoint.load(weights).weights
+            trainer = Trainer.from_config(replace(checked, num_workers=0), initial)
             trainer.config = checked
             if saved is not None:
                 snapshot = checkpoint.load(saved)
@@ -168,11 +194,21 @@ class Worker:
         make_loaders(checked, make_data(checked))
 
     def inspect(self, run_id: str, data: bytes) -> dict[str, Any]:
-        """The Config of a full checkpoint, as a dict."""
+        """What a checkpoint holds, in plain values, or the ToytrainError that refuses it."""
         snapshot = checkpoint.load(data)
         if snapshot.config is None:
             raise ValueError("a loaded Snapshot has a Config")
-        return snapshot.config.to_dict()
+        return {
+            "config": snapshot.config.to_dict(),
+            "is_full": bool(snapshot.optimizer_state),
+            "notes": snapshot.notes,
+            "steps": snapshot.steps,
+            "epoch": snapshot.epoch,
+            "tensors": [
+                _describe_tensor(key, *named)
+                for key, named in zip(snapshot.keys_in_file, snapshot.weights.items(), strict=True)
+            ],
+        }
 
     def play(self, run_id: str) -> int:
         self.runs[run_id].play(math.inf, self.clock())
@@ -186,7 +222,7 @@ class Worker:
         """Train exactly one batch, and stand still after it."""
         run = self.runs[run_id]
         run.until = 0
-        if not run.trainer.ended and not run.failed:
+        if not run.ended:
             self._train(run, 1, None)
         return self._changed(run_id)
 
@@ -220,6 +256,18 @@ class Worker:
         with self._owning_generator(self.runs[run_id]) as run:
             return checkpoint.save_weights(run.trainer.snapshot())
 
+    def initial_model(self, run_id: str) -> bytes:
+        """The weights of a file that the run started from, as a bare state_dict."""
+        initial = self.runs[run_id].trainer.initial_weights
+        if initial is None:
+            raise ToytrainError("This run started from weights that its seed drew; its script draws them.")
+        return checkpoint.save_state_dict(initial)
+
+    def safetensors(self, run_id: str) -> bytes:
+        """The weights as a safetensors file, the Config as its metadata."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return checkpoint.save_safetensors(run.trainer.snapshot())
+
     def checkpoint(self, run_id: str) -> bytes:
         """The full checkpoint, with all losses."""
         with self._owning_generator(self.runs[run_id]) as run:
@@ -228,8 +276,9 @@ class Worker:
     def script(self, run_id: str) -> str:
         """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
         run = self.runs[run_id]
-        steps = run.trainer.steps or None
-        return write_script(run.config, run.trainer.learning_rates, steps)
+        trainer = run.trainer
+        started_from_file = trainer.initial_weights is not None
+        return write_script(run.config, trainer.learning_rates, trainer.steps or None, started_from_file)
 
     def close(self, run_id: str) -> None:
         self.runs.pop(run_id, None)
@@ -282,7 +331,7 @@ class Worker:
                 continue
             self._turn.remove(run_id)
             self._turn.append(run_id)
-            self._train(run, None if math.isinf(steps) else int(steps), SLICE)
+            self._train(run, int(steps), SLICE)
             if run.speed and run.permitted(self.clock()) > run.speed / 2:
                 run.pace(self.clock())  # a machine that is too slow does not owe the past
             return
@@ -329,7 +378,7 @@ class Worker:
             "samples": snapshot.samples,
             "rate": run.rate if run.playing else 0.0,
             "status": run.status,
-            "message": snapshot.diverged or run.failed,
+            "message": run.message,
             "learning_rate": snapshot.learning_rate,
         }
         losses_from, tests_from = run.told_losses, run.told_tests
@@ -361,6 +410,7 @@ class Worker:
         points = torch.cat([data.train_points, data.test_points])
         labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
         return {
+            "has_initial_weights": run.trainer.initial_weights is not None,
             "points": points.numpy().tobytes(),
             "labels": labels.numpy().tobytes(),
             "view": {
@@ -376,6 +426,17 @@ class Worker:
                 "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
         }
+
+
+def _describe_tensor(key_in_file: str, key: str, tensor: torch.Tensor) -> dict[str, Any]:
+    return {
+        "key_in_file": key_in_file,
+        "key": key,
+        "shape": tuple(tensor.shape),
+        "least": tensor.min().item(),
+        "mean": tensor.double().mean().item(),
+        "greatest": tensor.max().item(),
+    }
 
 
 def _look(run: Hosted, snapshot: Snapshot) -> tuple[dict[str, Any], bytes, bytes]:
@@ -417,6 +478,8 @@ COMMANDS = {
         Worker.set_speed,
         Worker.want_frame,
         Worker.model,
+        Worker.initial_model,
+        Worker.safetensors,
         Worker.checkpoint,
         Worker.script,
         Worker.close,

@@ -44,10 +44,12 @@ class Layer:
 @dataclass(frozen=True)
 class Network:
     """A chain of Linear layers: the Config of a new run of it, and every tensor in the order of that
-    network's state_dict. `notes` says what was converted, and what the file does not hold."""
+    network's state_dict, with its key in the file. `notes` says what was converted, and what the file does
+    not hold."""
 
     config: Config
     tensors: list[torch.Tensor]
+    keys: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -65,8 +67,9 @@ def read_network(value: object) -> Network:
     _check_batch_norms(linear, norms)
     config = _new_config(_check_chain(linear), bool(norms))
     in_turn = [layer for place, hidden in enumerate(linear) for layer in (hidden, *norms[place : place + 1])]
+    keys = tuple(key for layer in in_turn for key in _keys(layer))
     tensors = [tensor for layer in in_turn for tensor in _read(layer)]
-    return Network(config, tensors, (*_conversions(state), *notes, *_missing(config)))
+    return Network(config, tensors, keys, (*_conversions(state), *notes, *_missing(config)))
 
 
 def _find_state(value: object) -> tuple[dict[str, StoredTensor], tuple[str, ...]]:
@@ -211,10 +214,16 @@ def _new_config(widths: tuple[int, ...], batch_norm: bool) -> Config:
     )
 
 
+def _keys(layer: Layer) -> list[str]:
+    """The names of the layer's tensors in the order of a state_dict."""
+    parts = BATCH_NORM if layer.is_batch_norm else LINEAR
+    return [f"{layer.name}.{part}".removeprefix(".") for part in parts]
+
+
 def _read(layer: Layer) -> Iterator[torch.Tensor]:
     """The layer's tensors in the order of a state_dict."""
-    for part in BATCH_NORM if layer.is_batch_norm else LINEAR:
-        key = f"{layer.name}.{part}"
+    for key in _keys(layer):
+        part = key.rpartition(".")[2]
         if part != "num_batches_tracked":
             yield read_weights(key, layer.tensors[part])
         elif part in layer.tensors:
@@ -257,11 +266,14 @@ def _unfit(what: str) -> Exception:
 def _missing(config: Config) -> Iterator[str]:
     """What a state_dict does not hold, in sentences."""
     inputs = len(config.features)
-    yield "A state_dict holds no activation and no optimizer: ReLU and a new optimizer are taken."
     yield (
-        f"It does not say which features its {inputs} inputs were: "
-        f"the first {inputs} of this app's are taken ({', '.join(config.features)})."
+        "A state_dict holds no activation and no optimizer: ReLU and a new optimizer are taken unless others "
+        "are chosen."
     )
-    yield "It holds no history, no data and no random state: those of a new run are taken."
+    yield (
+        f"It does not say which features its {inputs} inputs were: {', '.join(config.features)} are taken "
+        "unless others are chosen."
+    )
+    yield "It holds no losses, no data and no random state: those of a new run are taken."
     if config.batch_norm:
         yield "Batch norm is taken to stand before the activation."

@@ -21,6 +21,7 @@ VERSION = 1
 ENTRIES = frozenset({
     "config", "model_state_dict", "optimizer_state_dict", "steps", "epoch", "batch", "random_state",
     "epoch_random_state", "losses", "tests", "learning_rates", "diverged",
+    "initial_state_dict",
 })  # fmt: skip
 MAX_STEPS = 2**31  # far beyond any run
 MAX_SENTENCE = 200

@@ -45,7 +45,7 @@ def fit_to_window() -> None:
     """Take away Streamlit's wide margins, so that a projector shows the page without scrolling."""
     st.html(
         """<style>
-        .stMainBlockContainer { padding: 3.25rem 1.5rem 0.5rem; }
+        .stMainBlockContainer { padding: 4.25rem 1.5rem 0.5rem; }
         .stMain .stVerticalBlock { gap: 0.75rem; }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }

@@ -1,0 +1,287 @@
+"""The checkpoint page without a browser: what a file does to a visitor's run, which is nothing until they
+go on from it. Streamlit's AppTest over pages/main.py, with a real engine of one worker."""
+
+import hashlib
+import io
+import re
+import tempfile
+from dataclasses import replace
+from itertools import pairwise
+
+import corpus
+import pytest
+import torch
+from browser import wait_until
+from conftest import ROOT
+from corpus import ACCEPTED
+from streamlit.runtime.memory_media_file_storage import _calculate_file_id
+from streamlit.testing.v1 import AppTest
+
+from pages.parts.session import MEMORY
+from toytrain import Config, ToytrainError, Trainer, checkpoint, engine
+
+pytestmark = pytest.mark.slow
+
+GO_ON = "Go on from this file"
+HONEST = corpus.honest()
+HOSTILE = corpus.hostile(f"{tempfile.gettempdir()}/toytrain-page-canary")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pool():
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TOYTRAIN_RUNS", "")
+        engine.start(workers=1)
+        pool = engine.pool()
+        wait_until(lambda: pool.warm, 60, "the worker is warm")
+        yield pool
+        engine.stop()
+
+
+class Page:
+    """The checkpoint page of a visitor who has trained some batches of a run of this address."""
+
+    def __init__(self, steps=3, **query):
+        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
+        for name, text in query.items():
+            self.app.query_params[name] = text
+        self.app.run()
+        for _ in range(steps):
+            self.click("Step batch")
+        self.app.switch_page("checkpoint.py").run()
+        self.check()
+
+    def check(self):
+        assert not self.app.exception, [error.message for error in self.app.exception]
+
+    def click(self, label):
+        next(button for button in self.app.button if button.label == label).click().run()
+        self.check()
+
+    def upload(self, data):
+        self.app.file_uploader[0].set_value(("file.pth", data, "application/octet-stream")).run()
+        self.check()
+
+    def go_on(self, data):
+        """Upload the file, go on from it, and look at the train page."""
+        self.upload(data)
+        self.click(GO_ON)
+        self.app.switch_page("train.py").run()  # where the page has led to; AppTest alone would go back
+        self.check()
+
+    def choose(self, label, value):
+        next(box for box in self.app.selectbox if box.label == label).set_value(value).run()
+        self.check()
+
+    @property
+    def offers_to_go_on(self):
+        return any(button.label == GO_ON for button in self.app.button)
+
+    @property
+    def session(self):
+        return self.app.session_state[MEMORY]
+
+    @property
+    def run(self):
+        return self.session.run
+
+    def sentences(self):
+        boxes = (*self.app.error, *self.app.warning, *self.app.info)
+        return [re.sub(r"\\(.)", r"\1", box.value) for box in boxes]
+
+    def digest(self):
+        """A hash of the visitor's session and of their run: weights, optimizer, losses, random state."""
+        session = self.session
+        seen = (session.config, session.run.id, session.speed, session.refused, session.notices)
+        content = [repr(seen).encode(), session.run.checkpoint(), repr(session.run.losses).encode()]
+        return hashlib.blake2b(b"".join(content)).hexdigest()
+
+
+@pytest.fixture
+def open_page(pool):
+    yield Page
+    for run in list(pool.runs.values()):
+        pool.close(run)
+
+
+def refusal(data):
+    with pytest.raises(ToytrainError) as caught:
+        checkpoint.load(data)
+    return str(caught.value)
+
+
+def saved(module):
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    return buffer.getvalue()
+
+
+def network(*sizes):
+    torch.manual_seed(7)
+    layers = [layer for pair in pairwise(sizes) for layer in (torch.nn.Linear(*pair), torch.nn.ReLU())]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+# Refused
+
+
+def test_no_hostile_file_changes_the_session_or_the_run(open_page):
+    page = open_page(dropout="0.3", optimizer="adam", learning_rate="0.01")
+    before = page.digest()
+    for case in HOSTILE:
+        page.upload(case.data)
+        assert page.sentences() == [refusal(case.data)], case.name
+        assert not page.offers_to_go_on, case.name
+        assert page.digest() == before, case.name
+
+
+def test_a_file_that_the_settings_cannot_train_is_refused_where_it_was_uploaded(open_page):
+    page = open_page(batch_size="1")
+    before = page.digest()
+    normed = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4), torch.nn.ReLU(),
+                                 torch.nn.Linear(4, 2))  # fmt: skip
+    page.upload(saved(normed))
+    assert any("batch_norm" in sentence for sentence in page.sentences())
+    assert page.digest() == before
+
+
+# Accepted
+
+
+@pytest.mark.parametrize("case", HONEST, ids=[case.name for case in HONEST])
+def test_an_honest_file_becomes_the_run_and_trains(open_page, case):
+    page = open_page(steps=1)
+    old = page.run
+    found = checkpoint.load(case.data)
+    page.go_on(case.data)
+    assert page.run is not old
+    assert page.run.steps == found.steps
+    started_from = checkpoint.load(page.run.model()).weights.values()
+    for here, there in zip(started_from, found.weights.values(), strict=True):
+        assert torch.equal(here, there)
+    page.run.step_batch()
+    assert page.run.steps == found.steps + (page.run.status not in ("finished", "diverged"))
+    assert case.expected == ACCEPTED
+
+
+def test_looking_at_a_file_changes_nothing(open_page):
+    page = open_page()
+    before = page.digest()
+    page.upload(saved(network(2, 8, 3)))
+    assert page.offers_to_go_on
+    assert page.digest() == before
+
+
+def test_a_full_checkpoint_goes_on_bit_for_bit_where_it_was(open_page):
+    config = Config(dropout=0.2, optimizer="adam", learning_rate=0.01, dataset="spirals", classes=3)
+    trainer = Trainer.from_config(config)
+    page = open_page(steps=0)
+    page.go_on(checkpoint.save(trainer.advance(steps=20)))
+    assert page.session.config == config
+    for _ in range(5):
+        page.run.step_batch()
+    trainer.advance(steps=5)
+    assert page.run.losses == trainer.losses.tolist()
+    assert checkpoint.load(page.run.checkpoint()).steps == 25
+
+
+def test_a_run_from_bare_weights_is_the_script_that_loads_them(open_page, forked, tmp_path):
+    page = open_page(dataset="spirals", classes="3", batch_size="16", dropout="0.2")
+    page.go_on(saved(network(2, 8, 6, 3)))
+    assert page.session.config == Config(
+        dataset="spirals", classes=3, batch_size=16, dropout=0.2, hidden=(8, 6)
+    )
+    for _ in range(30):
+        page.run.step_batch()
+    (tmp_path / "initial.pth").write_bytes(page.run.initial_model())
+    output = forked(page.run.script(), cwd=tmp_path)
+    assert f"losses = {page.run.losses}" in output
+
+
+def test_what_a_state_dict_does_not_hold_is_asked_for(open_page):
+    page = open_page(steps=0, activation="tanh", dataset="circles", features="x1,x1^2")
+    page.upload(saved(network(2, 8, 2)))
+    shown = {box.label: box.value for box in page.app.selectbox}
+    assert shown == {"dataset": "circles", "activation": "tanh", "optimizer": "sgd"}
+    page.choose("activation", "gelu")
+    page.choose("optimizer", "adam")
+    page.click(GO_ON)
+    assert page.session.config == Config(
+        dataset="circles", activation="gelu", optimizer="adam", features=("x1", "x1^2"), hidden=(8,)
+    )
+
+
+def test_as_many_features_are_asked_for_as_the_network_has_inputs(open_page):
+    page = open_page(steps=0)
+    page.upload(saved(network(3, 8, 2)))
+    page.app.button_group[0].set_value(["x1", "x2"]).run()
+    assert any("3 inputs" in sentence for sentence in page.sentences())
+    assert not page.offers_to_go_on
+    page.app.button_group[0].set_value(["x1", "x2", "sin(x1)"]).run()
+    page.click(GO_ON)
+    assert page.run.config.features == ("x1", "x2", "sin(x1)")
+
+
+def test_the_first_layer_that_differs_is_named(open_page):
+    page = open_page(steps=0)
+    page.upload(saved(network(2, 30, 8, 2)))
+    (sentence,) = page.sentences()
+    assert "hidden 2, Linear weight: 8 × 30 in the file, 20 × 30 here" in sentence
+    table = page.app.dataframe[0].value
+    assert list(table["in the file"]) == [f"{n}.{part}" for n in (0, 2, 4) for part in ("weight", "bias")]
+    assert list(table["fits"]) == ["yes", "yes", "no", "no", "no", "yes"]
+
+
+def test_a_device_that_this_machine_has_not_becomes_the_cpu_and_the_page_says_so(open_page):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device that the test needs to be missing")
+    page = open_page(steps=0)
+    snapshot = Trainer.from_config(Config(seed=5)).advance(steps=7)
+    page.go_on(checkpoint.save(replace(snapshot, config=Config(seed=5, device="cuda"))))
+    assert page.run.config == Config(seed=5)
+    assert page.run.steps == 7
+    assert any("goes on on the CPU" in sentence for sentence in page.sentences())
+
+
+# Afterwards
+
+
+def test_settings_of_a_run_from_a_file_wait_for_reset_which_keeps_its_weights(open_page):
+    page = open_page(steps=0)
+    data = saved(network(2, 8, 2))
+    page.go_on(data)
+    before = page.run
+    page.app.number_input(key=page.session.key("batch_size")).set_value(16).run()
+    assert page.run is before
+    page.click("Reset")
+    assert page.run.config.batch_size == 16
+    assert torch.equal(checkpoint.load(page.run.model()).weights["layers.0.weight"],
+                       checkpoint.load(data).weights["layers.0.weight"])  # fmt: skip
+    page.app.text_input(key=page.session.key("hidden")).set_value("9").run()
+    page.click("Reset")
+    assert page.run.config.hidden == (9,)
+    assert any("the seed drew new ones" in sentence for sentence in page.sentences())
+
+
+def test_a_run_from_a_file_is_that_also_after_its_worker_has_died(open_page, pool):
+    page = open_page(steps=0)
+    data = saved(network(2, 8, 2))
+    page.go_on(data)
+    pool.workers[0]._process.kill()
+    wait_until(lambda: not pool.warm, 10, "the death is noticed")
+    wait_until(lambda: pool.warm, 60, "another worker is warm")
+    assert torch.equal(checkpoint.load(page.run.model()).weights["layers.0.weight"],
+                       checkpoint.load(data).weights["layers.0.weight"])  # fmt: skip
+    assert page.run.has_initial_weights
+
+
+# Downloads
+
+
+def test_large_checkpoints_of_two_runs_never_share_a_download(open_page):
+    """Streamlit takes files above 1 MiB for one and the same if length, name and samples are equal."""
+    data = checkpoint.save(Trainer.from_config(Config()).snapshot()) + bytes(2 * 2**20)
+    pages = [open_page(steps=0), open_page(steps=0)]
+    names = [re.search(r"checkpoint-\w+\.pth", page.app.code[1].value)[0] for page in pages]
+    ids = {_calculate_file_id(data, "application/octet-stream", name) for name in names}
+    assert len(ids) == 2
