@@ -1,0 +1,35 @@
+"""Distributed training (book, section A.9.3): one Config trained by several processes, the ranks.
+
+The page's side never imports PyTorch: `ranks` (the values), `cluster` and `run` (what a page holds),
+`processes` (the child processes). What runs in the children does: `rank`, `replay`, `plan`, `script`.
+`process` carries it in a child, `torchrun` in a process that torchrun started.
+"""
+
+import threading
+
+from .cluster import Cluster
+from .ranks import Card, Plan, Ranks, Step, View
+from .run import DistributedRun
+
+__all__ = ["Card", "Cluster", "DistributedRun", "Plan", "Ranks", "Step", "View", "cluster", "stop"]
+
+_cluster: Cluster | None = None
+_lock = threading.Lock()
+
+
+def cluster() -> Cluster:
+    """The one Cluster of this process; the first call makes it."""
+    global _cluster
+    with _lock:
+        if _cluster is None:
+            _cluster = Cluster()
+        return _cluster
+
+
+def stop() -> None:
+    """End every run and every process. The next `cluster()` begins anew."""
+    global _cluster
+    with _lock:
+        if _cluster is not None:
+            _cluster.stop()
+            _cluster = None
