@@ -464,15 +464,27 @@ def test_many_replays_play_at_once(opened):
     assert {view.losses for view in views} == {views[0].losses}
 
 
-def test_news_are_told_to_who_listens(opened):
-    run, heard = opened(BOOK, Ranks(2)), []
-    end = run.listen(lambda: heard.append(run.version))
+@slow
+def test_a_command_need_not_wait_for_what_it_brings_about(opened):
+    run = opened(Config(points=100, batch_size=8), Ranks(2), "real")
+    assert run.status in ("queued", "starting")
+    assert not run.step(seconds=0)
+    assert not run.step(2, seconds=0)
+    with run.changed:
+        assert run.changed.wait_for(lambda: run.steps == 3, 60)
+    assert run.pause(seconds=5)
+    assert (run.steps, run.status) == (3, "paused")
+
+
+def test_a_replay_that_nobody_looks_at_pauses_and_says_so(cluster, opened, monkeypatch):
+    monkeypatch.setattr(cluster, "unseen_for", 0.3)
+    run = opened(Config(points=60, batch_size=8), Ranks(2))
+    run.play()
+    with run.changed:
+        assert run.changed.wait_for(lambda: run.status == "paused", 10)
+    assert run.view().message == f"Paused at step {run.steps}: nobody had looked for 0.3 seconds."
     run.step()
-    assert heard
-    end()
-    count = len(heard)
-    run.step()
-    assert len(heard) == count
+    assert run.view().message == ""
 
 
 @kinds
@@ -556,12 +568,12 @@ SCRIPTED = [
 @pytest.mark.parametrize("config", SCRIPTED, ids=Config.to_query)
 def test_what_is_not_marked_new_stands_in_the_plain_script(config):
     plain = iter(write_script(config).splitlines())
-    assert all(line in plain for line in unmarked(write_distributed_script(config)) if line)
+    assert all(line in plain for line in unmarked(write_distributed_script(config, Ranks())) if line)
 
 
 @pytest.mark.parametrize("config", SCRIPTED, ids=Config.to_query)
 def test_the_plain_script_lacks_only_what_ddp_changes(config):
-    left = set(write_script(config).splitlines()) - set(unmarked(write_distributed_script(config)))
+    left = set(write_script(config).splitlines()) - set(unmarked(write_distributed_script(config, Ranks())))
     changed = [
         "shuffle=True",
         "if not torch.isfinite",
@@ -573,9 +585,21 @@ def test_the_plain_script_lacks_only_what_ddp_changes(config):
     assert [line for line in left if not line.strip().startswith(tuple(changed))] == []
 
 
+@pytest.mark.parametrize("switch", ["wrapped", "set_epoch", "seeded"])
+def test_a_mistake_is_named_in_the_script_where_a_line_is_missing(switch):
+    right = write_distributed_script(BOOK, Ranks())
+    script = write_distributed_script(BOOK, Ranks(**{switch: False}))
+    (comment,) = [line for line in script.splitlines() if "forgotten" in line]
+    assert comment.lstrip().startswith("# ")
+    missing = comment.lstrip("# ").split("(")[0].split(" is ")[0]
+    assert any(line.lstrip().startswith(missing) for line in right.splitlines())
+    assert not any(line.lstrip().startswith(missing) for line in script.splitlines())
+    ast.parse(script)
+
+
 @pytest.mark.parametrize("config", SCRIPTED, ids=Config.to_query)
 def test_the_distributed_script_is_python(config):
-    ast.parse(write_distributed_script(config, {1: 0.5}, steps=3))
+    ast.parse(write_distributed_script(config, Ranks(), {1: 0.5}, steps=3))
 
 
 def torchrun(*arguments, cwd, processes=2, **options):
@@ -606,15 +630,21 @@ def printed_losses(output):
 
 @slow
 @pytest.mark.parametrize(
-    "config",
+    ("config", "ranks"),
     [
-        BOOK,
-        Config(points=97, batch_size=8, dropout=0.3, batch_norm=True, l1=0.001, optimizer="adam", epochs=2),
+        (BOOK, Ranks(2)),
+        (BOOK, Ranks(2, wrapped=False, set_epoch=False)),
+        (
+            Config(
+                points=97, batch_size=8, dropout=0.3, batch_norm=True, l1=1e-3, optimizer="adam", epochs=2
+            ),
+            Ranks(2),
+        ),
     ],
-    ids=["book", "adam"],
+    ids=["book", "mistakes", "adam"],
 )
-def test_the_distributed_script_prints_the_losses_of_the_run(config, opened, tmp_path):
-    run = opened(config, Ranks(2), "real")
+def test_the_distributed_script_prints_the_losses_of_the_run(config, ranks, opened, tmp_path):
+    run = opened(config, ranks, "real")
     run.play()
     losses = ended(run).losses
     (tmp_path / "script.py").write_text(run.script(), encoding="utf-8")
@@ -881,17 +911,12 @@ def test_a_host_that_dies_is_a_sentence_and_the_next_run_has_another():
 
 
 @slow
-def test_a_real_run_that_nobody_looks_at_gives_its_processes_back():
-    cluster = Cluster(unseen_for=1)
-    try:
-        run = cluster.open(BOOK, Ranks(1), "real")
-        run.wait_until_up()
-        with run.changed:
-            assert run.changed.wait_for(lambda: run.ended, 10)
-        assert run.view().message.startswith("Ended at step 0: nobody had looked for 1 seconds")
-        assert run.pids == ()
-    finally:
-        cluster.stop()
+def test_a_real_run_that_nobody_looks_at_gives_its_processes_back(cluster, opened, monkeypatch):
+    monkeypatch.setattr(cluster, "unseen_for", 1)
+    run = opened(Config(points=60, batch_size=8), Ranks(1), "real")
+    run.play()
+    assert ended(run).message.startswith(f"Ended at step {run.steps}: nobody had looked for 1 seconds")
+    assert run.pids == ()
 
 
 # In the process group
@@ -954,22 +979,42 @@ def test_who_leaves_the_queue_lets_the_next_one_in():
 
 
 @slow
-def test_a_real_run_waits_until_there_is_room():
-    cluster = Cluster(maximum=2)
-    try:
-        first = cluster.open(BOOK, Ranks(2), "real")
-        first.wait_until_up()
-        second, third = (cluster.open(BOOK, Ranks(2), "real") for _ in range(2))
-        with third.changed:
-            assert third.changed.wait_for(lambda: third.view().ahead == 1, 5)
-        assert (second.status, second.pids, third.status) == ("queued", (), "queued")
-        cluster.close(third)
-        assert third.status == "stopped"
-        cluster.close(first)
-        assert second.wait_until_up(60)
-        assert second.status == "paused"
-    finally:
-        cluster.stop()
+def test_a_real_run_waits_until_there_is_room(cluster, opened, monkeypatch):
+    monkeypatch.setattr(cluster, "places", Places(2))
+    first = opened(BOOK, Ranks(2), "real")
+    first.wait_until_up()
+    second, third = (opened(BOOK, Ranks(2), "real") for _ in range(2))
+    with third.changed:
+        assert third.changed.wait_for(lambda: third.view().ahead == 1, 5)
+    assert (second.status, second.pids, third.status) == ("queued", (), "queued")
+    third.stop()
+    assert third.status == "stopped"
+    first.stop()
+    assert second.wait_until_up(60)
+    assert second.status == "paused"
+
+
+@slow
+def test_a_run_that_stands_still_makes_room_for_one_that_waits(cluster, opened, monkeypatch):
+    monkeypatch.setattr(cluster, "places", Places(1))
+    monkeypatch.setattr(cluster, "unseen_for", 1)
+    still = opened(BOOK, Ranks(1), "real")
+    waiting = opened(BOOK, Ranks(1), "real")
+    deadline = time.monotonic() + 60
+    while still.view().status != "stopped" and time.monotonic() < deadline:
+        waiting.view()  # somebody looks at both
+        time.sleep(0.1)
+    assert still.view().message.startswith("Ended at step 0: it had stood still for 1 seconds and others")
+    assert waiting.wait_until_up(60)
+
+
+def test_a_run_that_nobody_looks_at_leaves_the_queue(cluster, opened, monkeypatch):
+    monkeypatch.setattr(cluster, "places", Places(1))
+    monkeypatch.setattr(cluster, "unseen_for", 0.3)
+    with cluster.places.taken(1, lambda ahead: None, lambda: False):
+        run = opened(BOOK, Ranks(1), "real")
+        assert ended(run, 10).message.startswith("Left the queue: nobody had looked for 0.3 seconds")
+    assert run.pids == ()
 
 
 # The page's process

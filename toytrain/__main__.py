@@ -170,7 +170,7 @@ def _write_scripts(options: argparse.Namespace, config: Config, trainer, process
     if process.writes and options.script:
         options.script.write_text(write_script(config, trainer.learning_rates, steps), encoding="utf-8")
     if process.writes and options.distributed_script:
-        script = write_distributed_script(config, trainer.learning_rates, steps)
+        script = write_distributed_script(config, process.ranks, trainer.learning_rates, steps)
         options.distributed_script.write_text(script, encoding="utf-8")
 
 

@@ -1,8 +1,9 @@
 """Distributed training (book, section A.9.3): one Config trained by several processes, the ranks.
 
 The page's side never imports PyTorch: `ranks` (the values), `cluster` and `run` (what a page holds),
-`processes` (the child processes). What runs in the children does: `rank`, `replay`, `plan`, `script`.
-`process` carries it in a child, `torchrun` in a process that torchrun started.
+`processes` (the child processes seen from outside). `child` is such a process from inside, `torchrun`
+one that torchrun started; they carry `rank` (one rank), `replay` (all ranks in one process), `plan`
+(the shards) and `script` (the exported script), which are PyTorch.
 """
 
 import threading

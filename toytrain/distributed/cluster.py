@@ -11,28 +11,29 @@ from functools import lru_cache
 from ..config import Config
 from ..errors import ToytrainError
 from .processes import IMPORT_WITHIN, HostProcess, Places, RankProcesses, Replicas
-from .ranks import MOST_RANKS, Plan, Ranks
+from .ranks import Plan, Ranks
 from .run import DistributedRun, new_id
 
 MOST_RUNS = 200
 TIMEOUT = 30.0  # seconds that ranks wait for each other
-UNSEEN_FOR = 300.0  # seconds after which a real run that nobody looks at gives its processes back
+PLACES = 4  # rank processes at once where TOYTRAIN_RANKS does not say; each takes some 230 MiB
+UNSEEN_FOR = 120.0  # seconds after which a run that nobody looks at ends or pauses
 
 
 class Cluster:
     """Replays and real runs of one server.
 
-    `maximum` is how many rank processes there may be at once (TOYTRAIN_RANKS, else 8); a real run
-    that finds no room waits in a queue.
+    `maximum` is how many rank processes there may be at once (TOYTRAIN_RANKS, else 4); a real run
+    that finds no room waits in a queue, and a larger one has the server for itself.
     """
 
     def __init__(self, maximum: int | None = None, unseen_for: float = UNSEEN_FOR):
-        self.places = Places(maximum or int(os.environ.get("TOYTRAIN_RANKS", MOST_RANKS)))
+        self.places = Places(maximum or int(os.environ.get("TOYTRAIN_RANKS", PLACES)))
         self.host = HostProcess()
         self.runs: dict[str, DistributedRun] = {}
         self.unseen_for = unseen_for
         self._lock = threading.Lock()
-        self._plans = lru_cache(maxsize=256)(self._ask_plan)
+        self._plans = lru_cache(maxsize=32)(self._ask_plan)
 
     def warm(self) -> None:
         """Let the host process import PyTorch meanwhile; returns at once."""

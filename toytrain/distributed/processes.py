@@ -41,7 +41,7 @@ class Child:
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
         # A session of its own keeps Ctrl-C in the terminal from the children: the page's process ends them.
         self._process: Any = subprocess.Popen(
-            [sys.executable, "-m", "toytrain.distributed.process", role],
+            [sys.executable, "-m", "toytrain.distributed.child", role],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **environment},
@@ -344,6 +344,11 @@ class Places:
         self._free = maximum
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many are in the queue."""
+        return len(self._queue)
 
     @contextlib.contextmanager
     def taken(

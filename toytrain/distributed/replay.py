@@ -216,8 +216,8 @@ class Host:
     def plan(self, config: Config, ranks: Ranks, epochs: int) -> Plan:
         return make_plan(config, ranks, epochs)
 
-    def script(self, config: Config, world_size: int, steps: int | None) -> str:
-        return write_distributed_script(config, world_size=world_size, steps=steps)
+    def script(self, config: Config, ranks: Ranks, steps: int | None) -> str:
+        return write_distributed_script(config, ranks, steps=steps)
 
     def open(self, run_id: str, config: Config, ranks: Ranks) -> list[Progress]:
         self.replays[run_id] = Replay(config, ranks)

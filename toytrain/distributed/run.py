@@ -50,7 +50,7 @@ class DistributedRun:
         work: RankProcesses | Replicas,
         cluster: "Cluster",
         compare: bool = True,
-        unseen_for: float = 300.0,
+        unseen_for: float = 120.0,
     ):
         self.id = run_id
         self.kind = kind
@@ -58,7 +58,7 @@ class DistributedRun:
         self.ranks = ranks
         self.error: ToytrainError | None = None
         self.version = 0
-        self.seen_at = time.monotonic()
+        self.seen_at = self._trained_at = time.monotonic()
         self.changed = threading.Condition()
         self._work = work
         self._cluster = cluster
@@ -73,7 +73,6 @@ class DistributedRun:
         self._gradient: tuple[str, int] | None = None
         self._cancel = threading.Event()
         self._errands: deque[tuple[Callable[[], Any], Future]] = deque()
-        self._listeners: set[Callable[[], None]] = set()
         self._files: tuple[bytes, bytes] | None = None
         self._steps: deque[Step] = deque(maxlen=STEPS_KEPT)
         self._losses = [array("f") for _ in range(ranks.world_size)]
@@ -150,40 +149,31 @@ class DistributedRun:
             place = number - 1 - (self.steps - len(self._steps))
             return self._steps[place] if 0 <= place < len(self._steps) else None
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call the listener, on any thread, when there are news; the result ends that."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
-
-    # Commands. A ToytrainError says why one is not carried out
+    # Commands. A ToytrainError says why one is not carried out. Those that wait take `seconds`, the most
+    # that they wait, and tell whether it was enough; if not, they are carried out all the same
 
     def play(self) -> None:
         """Train until paused, or until the Config's epochs are done."""
         self._go_to(float("inf"))
 
-    def pause(self) -> None:
+    def pause(self, seconds: float = ANSWER_WITHIN) -> bool:
         """Train no further; waits until the step under way has ended."""
         with self.changed:
             self._until = 0
-            self.changed.wait_for(lambda: not self._busy or self.ended, ANSWER_WITHIN)
-        self._notify()
+            self._notify()
+            return self.changed.wait_for(lambda: not self._busy or self.ended, seconds)
 
-    def step(self, batches: int = 1) -> None:
-        """Train exactly so many batches on every rank; waits until they are trained."""
+    def step(self, batches: int = 1, seconds: float = ANSWER_WITHIN) -> bool:
+        """Train exactly so many batches more on every rank; waits until they are trained."""
         with self.changed:
-            target = self.steps + batches
-        self._go_to(target)
-        self._wait_until(lambda: self.steps >= target)
+            under_way = self.steps < self._until < float("inf")
+            return self._go_on_to((self._until if under_way else self.steps) + batches, seconds)
 
-    def step_epoch(self) -> None:
+    def step_epoch(self, seconds: float = ANSWER_WITHIN) -> bool:
         """Train to the end of the epoch; waits until it is trained."""
+        batches = self._cluster.plan(self.config, self.ranks).batches
         with self.changed:
-            epoch = self._epoch
-        batches = self._batches()
-        with self.changed:
-            target = self.steps + batches - self._batch
-        self._go_to(target)
-        self._wait_until(lambda: self._epoch > epoch)
+            return self._go_on_to(self.steps + batches - self._batch, seconds)
 
     def set_speed(self, steps_per_second: float) -> None:
         """So many steps per second at the most; 0: as fast as it goes."""
@@ -226,7 +216,7 @@ class DistributedRun:
     def script(self) -> str:
         """The distributed script that the run equals so far, for torchrun."""
         return self._cluster.host.ask(
-            "script", IMPORT_WITHIN, config=self.config, world_size=self.ranks.world_size, steps=self.steps
+            "script", IMPORT_WITHIN, config=self.config, ranks=self.ranks, steps=self.steps
         )
 
     def cancel(self) -> None:
@@ -247,7 +237,7 @@ class DistributedRun:
         try:
             self._cluster.plan(self.config, self.ranks)  # refuses before there is any process
             if self.kind == "real":
-                with self._cluster.places.taken(self.ranks.world_size, self._told_ahead, self._cancel.is_set):
+                with self._cluster.places.taken(self.ranks.world_size, self._told_ahead, self._given_up):
                     phase = self._train()
             else:
                 phase = self._train()
@@ -298,6 +288,7 @@ class DistributedRun:
     def _wait_for_work(self) -> int:
         """How many batches to train next; runs errands and watches the ranks meanwhile."""
         while True:
+            self._let_go_if_unused()
             with self.changed:
                 self._busy = False
                 self.changed.notify_all()
@@ -312,11 +303,32 @@ class DistributedRun:
             if errand:
                 _carry_out(*errand)
             self._work.check()
-            if self.kind == "real" and time.monotonic() - self.seen_at > self._unseen_for:
-                raise Cancelled(
-                    f"Ended at step {self.steps}: nobody had looked for {self._unseen_for:g} seconds, and "
-                    "its processes are needed by others; start a new run."
-                )
+
+    def _given_up(self) -> bool:
+        """Whether the run need not wait in the queue any longer."""
+        if self._unseen():
+            raise Cancelled(
+                f"Left the queue: nobody had looked for {self._unseen_for:g} seconds; start a new run."
+            )
+        return self._cancel.is_set()
+
+    def _unseen(self) -> bool:
+        return time.monotonic() - self.seen_at > self._unseen_for
+
+    def _let_go_if_unused(self) -> None:
+        """Pause a replay that nobody looks at; let a real run give back what others can use."""
+        unused = f"for {self._unseen_for:g} seconds"
+        if self.kind == "real" and self._unseen():
+            raise Cancelled(f"Ended at step {self.steps}: nobody had looked {unused}; start a new run.")
+        still = time.monotonic() - self._trained_at > self._unseen_for
+        if self.kind == "real" and still and self._cluster.places.waiting:
+            raise Cancelled(
+                f"Ended at step {self.steps}: it had stood still {unused} and others waited for its "
+                "processes; start a new run."
+            )
+        if self.playing and self._unseen():
+            self._until = 0
+            self._tell(message=f"Paused at step {self.steps}: nobody had looked {unused}.")
 
     def _chunk(self) -> int:
         rate = min(self._rate, self._speed) if self._speed else self._rate
@@ -346,6 +358,7 @@ class DistributedRun:
                 for losses, record in zip(self._losses, records, strict=True):
                     losses.append(record.loss)
                 self._steps.append(Step.of(self.steps, records))
+            self._trained_at = time.monotonic()
             self._epoch, self._batch = ranks[0].epoch, ranks[0].batch
             self._scores = tuple(progress.scores for progress in ranks)
             self._spread = spread
@@ -380,8 +393,6 @@ class DistributedRun:
         with self.changed:
             self.version += 1
             self.changed.notify_all()
-        for listener in list(self._listeners):
-            listener()
 
     # How a command waits
 
@@ -389,23 +400,20 @@ class DistributedRun:
         with self.changed:
             if self.ended:
                 raise self._over()
-            self._until = until
-            self.changed.notify_all()
-        self._notify()
+            self._until, self._message = until, ""
+            self.seen_at = time.monotonic()
+            self._notify()
 
-    def _wait_until(self, done: Callable[[], bool]) -> None:
-        with self.changed:
-            came = self.changed.wait_for(lambda: done() or self.ended, ANSWER_WITHIN)
+    def _go_on_to(self, until: float, seconds: float) -> bool:
+        """Train so far and wait; what is paused or ends meanwhile will not come there."""
+        self._go_to(until)
+        self.changed.wait_for(lambda: self.steps >= until or self._until < until or self.ended, seconds)
         if self._phase == "failed":
             raise self._over()
-        if not came:
-            raise ToytrainError("The ranks are not there yet; wait a moment and look again.")
+        return self.steps >= until
 
     def _over(self) -> ToytrainError:
         return self.error or ToytrainError(f"This run is {self._phase}; start a new one.")
-
-    def _batches(self) -> int:
-        return self._cluster.plan(self.config, self.ranks).batches
 
     def _get_files(self) -> tuple[bytes, bytes]:
         with self.changed:

@@ -31,6 +31,7 @@ class Alone:
 
     label = ""
     writes = True
+    ranks = Ranks()  # for which it writes a distributed script
 
     def joined(self, device: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""`python -m toytrain.distributed.process host|rank`: a child process of the page's.
+"""`python -m toytrain.distributed.child host|rank`: a child process of the page's.
 
 A `rank` is one process of a real run; the `host` carries all replays and what else needs PyTorch.
 Commands come in on standard input and answers go out on standard output, both as pickles between a
@@ -51,7 +51,7 @@ def _read(source: BinaryIO, commands: queue.SimpleQueue) -> None:
     while True:
         try:
             commands.put(pickle.load(source))
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):  # the second where the parent died in mid-sentence
             os._exit(0)
 
 
