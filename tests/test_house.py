@@ -46,7 +46,22 @@ ALLOWED = {
         "snapshot",
         "trainer",
     },
-    "__main__": {"checkpoint", "config", "errors", "script", "trainer"},
+    "distributed": {
+        "checkpoint",
+        "config",
+        "data",
+        "devices",
+        "distributed",
+        "errors",
+        "model",
+        "optimizers",
+        "random_state",
+        "script",
+        "snapshot",
+        "task",
+        "trainer",
+    },
+    "__main__": {"checkpoint", "config", "distributed", "errors", "script", "trainer"},
 }
 SESSION = ROOT / "pages/parts/session.py"
 

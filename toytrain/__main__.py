@@ -1,4 +1,7 @@
-"""`python -m toytrain`: train a Config without a browser. Every field of Config is an option."""
+"""`python -m toytrain`: train a Config without a browser. Every field of Config is an option.
+
+Started by torchrun, it is one rank of a distributed run.
+"""
 
 import argparse
 import dataclasses
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, Limits
+from .distributed import Ranks, torchrun
 from .errors import ToytrainError
 
 
@@ -17,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _run(_parser().parse_args(arguments))
     except ToytrainError as error:
-        print(f"toytrain: {error}", file=sys.stderr)
+        if torchrun.tells(error):
+            print(f"toytrain: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"toytrain: {error.filename}: {error.strerror}.", file=sys.stderr)
@@ -54,6 +59,23 @@ def _parser() -> argparse.ArgumentParser:
                        help="write every batch loss in full precision")  # fmt: skip
     files.add_argument("--script", type=Path, metavar="FILE.py",
                        help="write the plain PyTorch script instead of training")  # fmt: skip
+    files.add_argument("--distributed-script", type=Path, metavar="FILE.py",
+                       help="write the distributed form of the script, for torchrun")  # fmt: skip
+    together = parser.add_argument_group(
+        "distributed", "Under torchrun (torchrun --nproc-per-node=2 -m toytrain ...); a batch is per rank."
+    )
+    for option, dest, help in (
+        ("--ddp", "wrapped", "wrap the model in DistributedDataParallel"),
+        ("--set-epoch", "set_epoch", "let the sampler deal other shards in every epoch"),
+        ("--seed-ranks", "seeded", "seed every rank"),
+        ("--loader-shuffle", "loader_shuffle", "shuffle in the DataLoader too, which PyTorch refuses"),
+    ):
+        default = "yes" if getattr(Ranks(), dest) else "no"
+        together.add_argument(option, dest=dest, action=argparse.BooleanOptionalAction,
+                              help=f"{help} (default: {default})")  # fmt: skip
+    together.add_argument("--timeout", type=float, metavar="SECONDS",
+                          help=f"how long ranks wait for each other (default: {torchrun.TIMEOUT:g})",
+                          )  # fmt: skip
     parser.add_argument("--steps", type=int, metavar="N", help="end after so many batches more")
     groups: dict[str, Any] = {}
     for spec in dataclasses.fields(Config):
@@ -93,33 +115,63 @@ def _run(options: argparse.Namespace) -> None:
     if options.resume is None:
         start = Config.from_json(_read_text(options.config)) if options.config else Config()
         config = dataclasses.replace(start, **given)
+    process = _process(options)
 
     import torch  # after the settings are checked: a mistyped option need not wait for it
 
     from . import checkpoint
-    from .script import write_script
-    from .trainer import Trainer
 
     torch.set_num_threads(1)
-    if options.resume is None:
-        trainer = Trainer.from_config(config)
-    else:
-        trainer, config = _resume(checkpoint.load(options.resume.read_bytes()), given)
-    if options.script:
-        steps = trainer.steps + options.steps if options.steps else None
-        script = write_script(config, trainer.learning_rates, steps)
-        options.script.write_text(script, encoding="utf-8")
-        return
-    _train(trainer, options.steps)
-    snapshot = trainer.snapshot()
-    if options.save:
-        options.save.write_bytes(checkpoint.save_weights(snapshot))
-    if options.checkpoint:
-        options.checkpoint.write_bytes(checkpoint.save(snapshot))
-    if options.losses:
-        options.losses.write_text(json.dumps(snapshot.losses.tolist()))
-    if snapshot.diverged:
-        raise ToytrainError(snapshot.diverged)
+    saved = checkpoint.load(options.resume.read_bytes()) if options.resume else None
+    if saved:
+        config = saved.config or Config()
+    with process.joined(config.device):
+        if saved:
+            trainer, config = _resume(saved, given, process)
+        else:
+            trainer = process.make_trainer(config)
+        if options.script or options.distributed_script:
+            _write_scripts(options, config, trainer, process)
+            return
+        _train(trainer, options.steps, process)
+        snapshot = trainer.snapshot()
+        if process.writes:
+            if options.save:
+                options.save.write_bytes(checkpoint.save_weights(snapshot))
+            if options.checkpoint:
+                options.checkpoint.write_bytes(checkpoint.save(snapshot))
+            if options.losses:
+                options.losses.write_text(json.dumps(snapshot.losses.tolist()))
+        if snapshot.diverged:
+            raise ToytrainError(snapshot.diverged)
+
+
+def _process(options: argparse.Namespace) -> torchrun.Alone | torchrun.Member:
+    """This process, alone or one of torchrun's with the switches given."""
+    names = ("wrapped", "set_epoch", "seeded", "loader_shuffle")
+    switches = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if torchrun.is_under_torchrun():
+        if options.timeout is not None and not 0 < options.timeout < 1e6:
+            raise ToytrainError(f"--timeout = {options.timeout:g} is not permitted; give some seconds.")
+        return torchrun.Member(Ranks(**switches), options.timeout or torchrun.TIMEOUT)
+    if switches or options.timeout is not None:
+        raise ToytrainError(
+            "The options of a distributed run need several processes; start it with torchrun "
+            "--nproc-per-node=2 -m toytrain."
+        )
+    return torchrun.Alone()
+
+
+def _write_scripts(options: argparse.Namespace, config: Config, trainer, process) -> None:
+    from .distributed.script import write_distributed_script
+    from .script import write_script
+
+    steps = trainer.steps + options.steps if options.steps else None
+    if process.writes and options.script:
+        options.script.write_text(write_script(config, trainer.learning_rates, steps), encoding="utf-8")
+    if process.writes and options.distributed_script:
+        script = write_distributed_script(config, process.ranks, trainer.learning_rates, steps)
+        options.distributed_script.write_text(script, encoding="utf-8")
 
 
 def _read_text(path: Path) -> str:
@@ -129,10 +181,8 @@ def _read_text(path: Path) -> str:
         raise ToytrainError(f"{path} is not a text file; take a file of settings in JSON.") from error
 
 
-def _resume(snapshot, given: dict[str, Any]):
+def _resume(snapshot, given: dict[str, Any], process):
     """The Trainer that goes on from a checkpoint, and its Config with the settings that may change."""
-    from .trainer import Trainer
-
     wanted = dataclasses.replace(snapshot.config, **given)
     for name in given.keys() - {"epochs", "learning_rate"}:
         if getattr(wanted, name) != getattr(snapshot.config, name):
@@ -142,15 +192,18 @@ def _resume(snapshot, given: dict[str, Any]):
                 field=name,
             )
     config = dataclasses.replace(snapshot.config, epochs=wanted.epochs)
-    trainer = Trainer.from_config(config)
+    trainer = process.make_trainer(config)
     trainer.restore(snapshot)
     if "learning_rate" in given and wanted.learning_rate != trainer.learning_rate:
         trainer.set_learning_rate(wanted.learning_rate)
     return trainer, config
 
 
-def _train(trainer, steps: int | None) -> None:
-    """Train to the end, or until Ctrl-C, with the book's log lines and on a terminal a progress bar."""
+def _train(trainer, steps: int | None, process) -> None:
+    """Train to the end, or until Ctrl-C in any process, with the book's log lines.
+
+    One process alone shows a progress bar on a terminal.
+    """
     from tqdm import tqdm
 
     batches = len(trainer.train_loader)
@@ -158,24 +211,30 @@ def _train(trainer, steps: int | None) -> None:
     if steps is not None:
         total = min(trainer.steps + steps, total or trainer.steps + steps)
     epochs = f"{trainer.epochs:03d}" if trainer.epochs else "…"
+    stopped = False
     with (
         _Interrupt() as interrupt,
-        tqdm(total=total, initial=trainer.steps, unit="batch", disable=None, leave=False) as bar,
-    ):
-        while not trainer.ended and not interrupt.came and (total is None or trainer.steps < total):
+        tqdm(total=total, initial=trainer.steps, unit="batch", leave=False,
+             disable=True if process.label else None) as bar,
+    ):  # fmt: skip
+        while not trainer.ended and (total is None or trainer.steps < total):
+            if stopped := process.any(interrupt.came):
+                break
             epoch, batch = trainer.epoch, trainer.batch
             loss = trainer.step()
             if trainer.diverged:
                 break
-            bar.write(f"Epoch: {epoch + 1:03d}/{epochs} | Batch {batch:03d}/{batches:03d}"
+            bar.write(f"{process.label}Epoch: {epoch + 1:03d}/{epochs} | Batch {batch:03d}/{batches:03d}"
                       f" | Train/Val Loss: {loss:.2f}", file=sys.stdout)  # fmt: skip
             bar.update()
-    if interrupt.came:
-        print(f"Stopped after {trainer.steps} batches.", file=sys.stderr)
+    if stopped:
+        print(f"{process.label}Stopped after {trainer.steps} batches.", file=sys.stderr)
     snapshot = trainer.snapshot()
     data = snapshot.data
     for name, dataset in ("Training", data.train), ("Test", data.test):
-        print(f"{name} {trainer.task.score_name}: {snapshot.evaluate(dataset)[1]:.4f}")
+        print(f"{process.label}{name} {trainer.task.score_name}: {snapshot.evaluate(dataset)[1]:.4f}")
+    if line := process.last_line():
+        print(line)
 
 
 class _Interrupt:
