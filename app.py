@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from pages.parts.live.routes import ROUTES
 from pages.parts.uploads import UploadLimit
-from toytrain import engine
+from toytrain import distributed, engine
 
 COLLECT_EVERY = 60.0  # seconds
 
@@ -29,6 +29,7 @@ async def lifespan(app: st.App):
     finally:
         collecting.cancel()
         await asyncio.to_thread(engine.stop)
+        await asyncio.to_thread(distributed.stop)
 
 
 async def _collect_now_and_then() -> None:

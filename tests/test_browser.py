@@ -6,6 +6,7 @@ prints what it measured, because two busy cores are no place for a stopwatch (`p
 
 import ast
 import json
+import os
 import re
 import signal
 import tempfile
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import corpus
+import psutil
 import pytest
 import torch
 from browser import FLAGS, LIVE, PLOT, SERVER_AWAY, Server, Visitor, browser_or_skip, wait_until
@@ -1022,3 +1024,61 @@ def test_the_limits_are_told_before_the_upload(file_page):
     text = file_page().page.locator("[data-testid=stFileUploader]").inner_text()
     for told in (".pth", ".pt", "12 MB", "state_dict"):
         assert told in text
+
+
+# Distributed training
+
+
+@pytest.fixture
+def ranks_page(visit):
+    """Opens the distributed page with two real ranks that stand at step 0; gives their process ids too."""
+
+    def open_page(query="", mine=False):
+        visitor = visit(query)
+        visitor.page.get_by_role("link", name="Distributed").click()
+        visitor.page.get_by_text("Real processes").click()
+        if mine:
+            visitor.page.get_by_text("Those of the train page").click()
+        visitor.idle()
+        visitor.click("Start ranks")
+        told = visitor.page.get_by_text(re.compile(r"Paused · processes \d+, \d+"))
+        told.wait_for(timeout=60_000)
+        return visitor, [int(pid) for pid in re.findall(r"\d+", told.inner_text().split("up")[0])]
+
+    return open_page
+
+
+def losses_of_ranks(visitor):
+    titles = visitor.page.get_by_text(re.compile(r"Rank \d · loss")).all_inner_texts()
+    return [float(re.search(r"loss\s+([\d.]+)", title)[1]) for title in titles]
+
+
+def test_two_real_ranks_step_with_the_losses_of_the_book_and_leave_no_process(ranks_page):
+    visitor, pids = ranks_page()
+    seen = []
+    for number in (1, 2):
+        visitor.click("Step batch")
+        visitor.page.locator("code", has_text=re.compile(f"^{number}$")).first.wait_for()
+        visitor.idle()
+        seen.append(losses_of_ranks(visitor))
+    assert seen == [[0.663780, 0.668005], [0.227321, 0.445244]]
+    assert len(pids) == 2
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    visitor.click("Stop")
+    visitor.page.get_by_text(re.compile("^Stopped")).wait_for()
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), 10, "the ranks have ended")
+
+
+def test_a_killed_rank_is_told_while_it_trains_and_nothing_is_left(ranks_page):
+    visitor, pids = ranks_page("dataset=spirals&classes=3&learning_rate=0.01", mine=True)
+    visitor.click("Play")
+    visitor.page.get_by_text(re.compile("^Training · processes")).wait_for()
+    os.kill(pids[1], signal.SIGKILL)
+    killed = time.monotonic()
+    visitor.says("rank 1")
+    measured(seconds_until_the_page_tells_of_a_killed_rank=time.monotonic() - killed)
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), 10, "the ranks have ended")
+    visitor.click("Start ranks")  # and the page works on
+    visitor.page.get_by_text(re.compile(r"Paused · processes")).wait_for(timeout=60_000)
+    visitor.click("Stop")
+    visitor.page.get_by_text(re.compile("^Stopped")).wait_for()

@@ -191,6 +191,16 @@ def test_a_resumed_run_takes_another_learning_rate_and_its_script_says_so(comman
     assert "learning_rates = {6: 0.25}" in (tmp_path / "run.py").read_text(encoding="utf-8")
 
 
+def test_the_script_of_a_run_from_a_files_weights_gets_them_beside_it(command, tmp_path, python):
+    weights = Trainer.from_config(Config(seed=9)).snapshot().weights
+    started = Trainer.from_config(Config(), weights).advance(steps=5)
+    (tmp_path / "full.pth").write_bytes(checkpoint.save(started))
+    command("--resume", "full.pth", "--script", "run.py", "--steps", 3)
+    finished = python("run.py", cwd=tmp_path)
+    whole = Trainer.from_config(Config(), weights).advance(steps=8)
+    assert f"losses = {whole.losses.tolist()}" in finished.stdout, finished.stderr
+
+
 def test_a_resumed_run_refuses_another_setting_by_name(command, book):
     _, folder = book
     status, _, complaint = command("--resume", folder / "full.pth", "--batch-size", 3)

@@ -125,7 +125,7 @@ def test_pages_never_import_torch(path):
 @pytest.mark.parametrize("path", sources("app.py"))
 def test_the_server_imports_only_its_routes_the_upload_limit_and_the_engine(path):
     names = [name for name in imported(path) if belongs(name, "pages", "toytrain")]
-    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.engine")
+    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.distributed", "toytrain.engine")
     assert [name for name in names if not belongs(name, *permitted)] == []
 
 

@@ -122,7 +122,9 @@ def _run(options: argparse.Namespace) -> None:
     from . import checkpoint
 
     torch.set_num_threads(1)
-    saved = checkpoint.load(options.resume.read_bytes()) if options.resume else None
+    saved = None
+    if options.resume:  # the user's own file, of whatever length
+        saved = checkpoint.load(options.resume.read_bytes(), most_bytes=sys.maxsize)
     if saved:
         config = saved.config or Config()
     with process.joined(config.device):
@@ -163,15 +165,24 @@ def _process(options: argparse.Namespace) -> torchrun.Alone | torchrun.Member:
 
 
 def _write_scripts(options: argparse.Namespace, config: Config, trainer, process) -> None:
+    from . import checkpoint
     from .distributed.script import write_distributed_script
-    from .script import write_script
+    from .script import INITIAL_WEIGHTS, write_script
 
+    if not process.writes:
+        return
     steps = trainer.steps + options.steps if options.steps else None
-    if process.writes and options.script:
-        options.script.write_text(write_script(config, trainer.learning_rates, steps), encoding="utf-8")
-    if process.writes and options.distributed_script:
-        script = write_distributed_script(config, process.ranks, trainer.learning_rates, steps)
-        options.distributed_script.write_text(script, encoding="utf-8")
+    initial = trainer.initial_weights
+    arguments = (trainer.learning_rates, steps, initial is not None)
+    scripts = {}
+    if options.script:
+        scripts[options.script] = write_script(config, *arguments)
+    if options.distributed_script:
+        scripts[options.distributed_script] = write_distributed_script(config, process.ranks, *arguments)
+    for path, script in scripts.items():
+        path.write_text(script, encoding="utf-8")
+        if initial is not None:
+            path.with_name(INITIAL_WEIGHTS).write_bytes(checkpoint.save_state_dict(initial))
 
 
 def _read_text(path: Path) -> str:

@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from toytrain import Config, ToytrainError, engine
+from toytrain import Config, ToytrainError, distributed, engine
 from toytrain.config import FIELDS, parse
 from toytrain.datasets import DATASETS
+from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Run
 
 from .words import _
 
 RUN = "run"  # the run's id in the address
 WATCH = "watch"  # a stream token in the address: to look at a run, not to steer it
+RANKS = "ranks"  # the id of a distributed run in the address
 SPEED = "speed"  # batches per second in the address
 SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
 DEFAULT_SPEED = 100
@@ -36,7 +38,8 @@ MEMORY = "toytrain"
 class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
-    `shown_again` counts how often a field's widget was made to show another value.
+    `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
+    distributed run, `ranks_before` the one before it.
     """
 
     config: Config
@@ -45,6 +48,8 @@ class Session:
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
+    ranks: DistributedRun | None = None
+    ranks_before: DistributedRun | None = None
 
     @property
     def pending(self) -> dict[str, str]:
@@ -291,11 +296,40 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
         session.show_again(name)
 
 
+# Distributed training
+
+
+def start_ranks(config: Config, ranks: Ranks, kind: str) -> None:
+    """A new distributed run in place of the one before, of which the losses stay to be compared."""
+    session: Session = st.session_state[MEMORY]
+    cluster = distributed.cluster()
+    new = cluster.open(config, ranks, kind)
+    if session.ranks_before is not None:
+        cluster.close(session.ranks_before)
+    if session.ranks is not None:
+        session.ranks.cancel()
+    session.ranks_before, session.ranks = session.ranks, new
+
+
+def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
+    """The shards of the first epochs; a ToytrainError where these ranks cannot train this Config."""
+    return distributed.cluster().plan(config, ranks, epochs)
+
+
 # The address
 
 
 def _from_address() -> Session:
-    texts = {name: st.query_params[name] for name in st.query_params}
+    session = _session_of_address({name: st.query_params[name] for name in st.query_params})
+    if run_id := st.query_params.get(RANKS):
+        session.ranks = distributed.cluster().get(run_id)
+        if session.ranks is None:
+            session.notices.append(_("The distributed run of this address has ended; start another."))
+    return session
+
+
+def _session_of_address(texts: dict[str, str]) -> Session:
+    texts.pop(RANKS, None)
     notices: list[str] = []
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
@@ -370,6 +404,8 @@ def _write_address(session: Session) -> None:
     wanted = session.config.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
+    if session.ranks is not None:
+        wanted[RANKS] = session.ranks.id
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

@@ -9,10 +9,12 @@ one that torchrun started; they carry `rank` (one rank), `replay` (all ranks in 
 import threading
 
 from .cluster import Cluster
-from .ranks import Card, Plan, Ranks, Step, View
+from .ranks import MOST_RANKS, Card, Plan, Ranks, Step, View
 from .run import DistributedRun
 
-__all__ = ["Card", "Cluster", "DistributedRun", "Plan", "Ranks", "Step", "View", "cluster", "stop"]
+__all__ = [
+    "MOST_RANKS", "Card", "Cluster", "DistributedRun", "Plan", "Ranks", "Step", "View", "cluster", "stop",
+]  # fmt: skip
 
 _cluster: Cluster | None = None
 _lock = threading.Lock()

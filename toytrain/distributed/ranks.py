@@ -150,9 +150,9 @@ class Progress:
 class Step:
     """One step of all ranks; index a tuple by rank.
 
-    `number` counts from 1. `gradients` are the chosen one before averaging, `averages` after it:
-    all the same in a wrapped model, each rank's own otherwise. `equal` says whether the weights
-    after the step are equal on all ranks, bit for bit.
+    `number` counts from 1. `gradients` are the chosen one (`gradient`, such as layers.4.bias[0]) before
+    averaging, `averages` after it: all the same in a wrapped model, each rank's own otherwise. `equal`
+    says whether the weights after the step are equal on all ranks, bit for bit.
     """
 
     number: int
@@ -160,12 +160,13 @@ class Step:
     batch: int
     rows: tuple[tuple[int, ...], ...]
     losses: tuple[float, ...]
+    gradient: str
     gradients: tuple[float, ...]
     averages: tuple[float, ...]
     equal: bool
 
     @classmethod
-    def of(cls, number: int, records: tuple[Record, ...]) -> "Step":
+    def of(cls, number: int, records: tuple[Record, ...], gradient: str) -> "Step":
         """The Step that each rank's Record tells of."""
         return cls(
             number=number,
@@ -173,6 +174,7 @@ class Step:
             batch=records[0].batch,
             rows=tuple(record.rows for record in records),
             losses=tuple(record.loss for record in records),
+            gradient=gradient,
             gradients=tuple(record.gradient for record in records),
             averages=tuple(record.average for record in records),
             equal=len({record.digest for record in records}) == 1,

@@ -235,7 +235,8 @@ class DistributedRun:
 
     def _drive(self) -> None:
         try:
-            self._cluster.plan(self.config, self.ranks)  # refuses before there is any process
+            plan = self._cluster.plan(self.config, self.ranks)  # refuses before there is any process
+            self._gradient = self._gradient or (plan.parameters[-1][0], 0)
             if self.kind == "real":
                 with self._cluster.places.taken(self.ranks.world_size, self._told_ahead, self._given_up):
                     phase = self._train()
@@ -269,8 +270,9 @@ class DistributedRun:
             while not (ranks[0].finished or ranks[0].diverged):
                 batches = self._wait_for_work()
                 began = time.monotonic()
-                ranks = self._work.train(batches, self._gradient)
-                self._take(ranks)
+                gradient = self._gradient
+                ranks = self._work.train(batches, gradient)
+                self._take(ranks, gradient)
                 self._pace(len(ranks[0].records), time.monotonic() - began)
             self._files = self._work.files()
             gently = True
@@ -347,8 +349,9 @@ class DistributedRun:
                     steps / wanted - seconds,
                 )
 
-    def _take(self, ranks: list[Progress]) -> None:
-        """Note what all ranks report of the same steps."""
+    def _take(self, ranks: list[Progress], gradient: tuple[str, int] | None = None) -> None:
+        """Note what all ranks report of the same steps, and which gradient they report."""
+        name, index = gradient or ("", 0)
         weights = np.stack([np.frombuffer(progress.weights, dtype=np.float32) for progress in ranks])
         spread = float((weights.max(axis=0) - weights.min(axis=0)).max())
         new = len(ranks[0].records)
@@ -357,7 +360,7 @@ class DistributedRun:
             for records in zip(*(progress.records for progress in ranks), strict=True):
                 for losses, record in zip(self._losses, records, strict=True):
                     losses.append(record.loss)
-                self._steps.append(Step.of(self.steps, records))
+                self._steps.append(Step.of(self.steps, records, f"{name}[{index}]"))
             self._trained_at = time.monotonic()
             self._epoch, self._batch = ranks[0].epoch, ranks[0].batch
             self._scores = tuple(progress.scores for progress in ranks)

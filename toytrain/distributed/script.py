@@ -20,6 +20,7 @@ def write_distributed_script(
     ranks: Ranks,
     learning_rates: Mapping[int, float] | None = None,
     steps: int | None = None,
+    has_initial_weights: bool = False,
 ) -> str:
     """The script that torchrun runs in every process (book, section A.9.3).
 
@@ -29,7 +30,7 @@ def write_distributed_script(
     """
     if config.device == "mps":
         raise ToytrainError("Apple GPUs have no process group in PyTorch; choose cpu or cuda.", "device")
-    lines = write_script(config, learning_rates, steps).splitlines()
+    lines = write_script(config, learning_rates, steps, has_initial_weights).splitlines()
     for start, put in _edits(config, ranks).items():
         lines = _edited(lines, start, put)
     return "\n".join(lines) + "\n"
