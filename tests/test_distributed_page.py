@@ -111,7 +111,7 @@ def test_a_replay_shows_the_figures_of_the_book_step_by_step(page):
     assert page.figures()["train/test score per rank"] == "1.00/1.00  1.00/1.00"
     assert page.figures()["ranks differ by"] == "0"
     assert 0 <= float(page.figures()["one process differs by"]) < 1e-5
-    assert page.run.status == "finished"
+    wait_until(lambda: page.run.status == "finished", 10, "the run notices that its epochs are done")
 
 
 def test_without_ddp_the_replicas_drift_apart_while_the_accuracy_stays_one(page):
