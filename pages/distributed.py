@@ -19,7 +19,6 @@ EPOCHS_DEALT = (3, 10, 50)  # for how many epochs the cards are dealt, as far as
 RANKS_BESIDE = 4
 STEPS_BACK = 1000  # that can be looked at again
 MOST_LOSSES = 20  # rows of the table
-PLAIN_CHART = {"displayModeBar": False}
 
 # What is switched wrongly -> what one sees.
 MISTAKES = {
@@ -111,8 +110,8 @@ def show_mistakes(ranks: Ranks) -> None:
             st.warning(controls.escaped(sentence))
 
 
-def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> None:
-    """The buttons. Nothing in a sidebar reaches a run that is there already, but for the speed."""
+def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> int:
+    """The buttons and the speed, which is returned."""
     over = run is None or run.ended
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.button(_("Start ranks"), key="ranks_start", type="primary" if over else "secondary",
@@ -139,6 +138,7 @@ def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> Non
             run.set_speed(speed)
             with st.popover(_("Download")):
                 show_downloads(run)
+    return speed
 
 
 def show_downloads(run: DistributedRun) -> None:
@@ -155,12 +155,12 @@ def show_downloads(run: DistributedRun) -> None:
     st.code(command, language=None, wrap_lines=True)
 
 
-def show_run(run: DistributedRun, before: DistributedRun | None, drawn: str) -> None:
+def show_run(run: DistributedRun, before: DistributedRun | None, drawn: str, speed: int) -> None:
     """How the run stands. Looked at again and again, until its status is not what the buttons show."""
     view = run.view()
     if view.status != drawn:
         st.rerun()
-    show_status(view, run)
+    show_status(view, run, speed)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         step = run.step_at(choose_step(view)) if view.steps else None
@@ -175,17 +175,19 @@ def show_run(run: DistributedRun, before: DistributedRun | None, drawn: str) -> 
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        st.plotly_chart(charts.rank_losses(view.losses, view.single_losses), key="ranks_losses",
-                        config=PLAIN_CHART, alt=_("The loss of each rank by step"))  # fmt: skip
+        live.show_chart(charts.rank_losses(view.losses, view.single_losses), "ranks_losses",
+                        _("The loss of each rank by step"))  # fmt: skip
     with right:
-        st.plotly_chart(charts.gradients(step), key="ranks_gradients", config=PLAIN_CHART,
-                        alt=_("One gradient on each rank, before and after averaging"))  # fmt: skip
+        live.show_chart(charts.gradients(step), "ranks_gradients",
+                        _("One gradient on each rank, before and after averaging"))  # fmt: skip
         if plan and not run.ended:
             choose_gradient(plan, run)
+    if plan:
+        show_whole_shards(plan, run.config, epoch)
     show_losses(view, before)
 
 
-def show_status(view: View, run: DistributedRun) -> None:
+def show_status(view: View, run: DistributedRun, speed: int) -> None:
     words = {
         "queued": _("Waiting, {ahead} runs are before this one").format(ahead=view.ahead),
         "starting": _("Starting"),
@@ -201,7 +203,7 @@ def show_status(view: View, run: DistributedRun) -> None:
         parts.append(_("processes {pids}").format(pids=", ".join(map(str, view.pids))))
     if view.seconds_to_start is not None:
         parts.append(_("up after {seconds:.1f} s").format(seconds=view.seconds_to_start))
-    if view.status == "playing":
+    if view.status == "playing" and not speed:
         parts.append(_("{rate:,.0f} steps/s").format(rate=view.steps_per_second))
     st.caption(" · ".join(parts))
     if view.message:
@@ -270,11 +272,18 @@ def show_ranks(plan: Plan, config: Config, epoch: int, step: Step | None) -> Non
                 else:
                     equal = _("weights equal") if step.equal else _("weights differ")
                     st.markdown(f"{title} · {_('loss')} `{step.losses[rank]:.6f}` · {equal}")
-                    figure = charts.plane(plan, step.rows[rank], coloured)
-                    st.plotly_chart(figure, key=f"ranks_plane_{rank}", config=PLAIN_CHART,
-                                    alt=_("The batch of rank {rank}").format(rank=rank))  # fmt: skip
+                    live.show_chart(charts.plane(plan, step.rows[rank], coloured), f"ranks_plane_{rank}",
+                                    _("The batch of rank {rank}").format(rank=rank))  # fmt: skip
                     now = step.batch if step.epoch == epoch else None
                 st.html(cards(plan, epoch, rank, now, coloured))
+
+
+def show_whole_shards(plan: Plan, config: Config, epoch: int) -> None:
+    coloured = DATASETS[config.dataset].classes is not None
+    with st.expander(_("Every card of epoch {epoch}").format(epoch=epoch + 1)):
+        for rank in range(len(plan.epochs[epoch])):
+            st.markdown(_("**Rank {rank}**").format(rank=rank))
+            st.html(cards(plan, epoch, rank, None, coloured, whole=True))
 
 
 def choose_gradient(plan: Plan, run: DistributedRun) -> None:
@@ -321,12 +330,14 @@ try:
 except ToytrainError as error:
     st.error(controls.escaped(str(error)))
     plan = None
-show_strip(setup, run, permitted=plan is not None)
+speed = show_strip(setup, run, permitted=plan is not None)
 if run is not None:
     if setup != Setup(run.config, run.ranks, run.kind):
         st.info(_("Start ranks begins a run with the settings on the left; this one keeps its own."))
     looking = st.fragment(show_run, run_every=None if run.ended else LOOK_EVERY)
-    looking(run, here.ranks_before, run.status)
+    looking(run, here.ranks_before, run.status, speed)
 elif plan is not None:
     st.caption(_("Start the ranks: they stand at step 0 until you press Play or Step batch."))
-    show_ranks(plan, setup.config, choose_epoch(plan, None), None)
+    epoch = choose_epoch(plan, None)
+    show_ranks(plan, setup.config, epoch, None)
+    show_whole_shards(plan, setup.config, epoch)

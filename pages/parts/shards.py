@@ -7,8 +7,8 @@ from toytrain.distributed import Card, Plan
 from .charts import COLOURS, GREY
 from .words import _
 
-MOST_BATCHES = 6  # whose cards are shown at a time
-MOST_CARDS = 40  # of one batch
+FEW_CARDS = 40  # of the batches around the present one
+MOST_CARDS = 400  # of one batch
 
 STYLE = """<style>
 .shard { display: grid; gap: 3px; font-size: 0.75rem; font-variant-numeric: tabular-nums; }
@@ -21,29 +21,33 @@ STYLE = """<style>
 </style>"""
 
 
-def cards(plan: Plan, epoch: int, rank: int, batch_now: int | None, coloured: bool) -> str:
-    """A rank's shard: a row per batch around the one being trained, and the rows that are dropped.
+def cards(
+    plan: Plan, epoch: int, rank: int, batch_now: int | None, coloured: bool, whole: bool = False
+) -> str:
+    """A rank's shard: a row per batch from the one being trained on, and the rows that are dropped.
 
     A card is a row of the training data in the colour of its class; a star marks a repeated row.
     """
     shard = plan.epochs[epoch][rank]
     batches = sorted({card.batch for card in shard if card.batch is not None})
-    first = max(0, min((batch_now or 0) - 1, len(batches) - MOST_BATCHES))
+    size = sum(card.batch == 0 for card in shard)
+    most = len(batches) if whole else max(1, FEW_CARDS // size)
+    first = max(0, min(batch_now or 0, len(batches) - most))
     rows = [
         (
             _("batch {number}").format(number=batch + 1),
             "now" if batch == batch_now else "",
             [card for card in shard if card.batch == batch],
         )
-        for batch in batches[first : first + MOST_BATCHES]
+        for batch in batches[first : first + most]
     ]
     dropped = [card for card in shard if card.dropped]
     if dropped:
         rows.append((_("dropped"), "dropped", dropped))
     lines = [_line(name, kind, some, plan, coloured) for name, kind, some in rows]
-    hidden = len(batches) - MOST_BATCHES
-    if hidden > 0:
-        lines.append(f"<div>{escape(_('and {hidden} more batches').format(hidden=hidden))}</div>")
+    if most < len(batches):
+        line = _("of {batches} batches in this epoch").format(batches=len(batches))
+        lines.append(f'<div class="shard-name">{escape(line)}</div>')
     spoken = escape(_in_words(plan, epoch, rank))
     return f'{STYLE}<div class="shard" role="img" aria-label="{spoken}">{"".join(lines)}</div>'
 

@@ -4,6 +4,8 @@ They are one Streamlit component whose element stays: Streamlit reruns only when
 The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from toytrain.engine import Run
@@ -11,17 +13,21 @@ from toytrain.engine import Run
 from . import words
 from .routes import PLOTLY, STATIC, STREAM
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 # Sent again with every update of the component, so it only fetches the real module. Inline code runs
 # from a blob: address, hence the absolute one.
 LOADER = """
 export default function (component) {
-  const address = new URL(component.data.base + "index.js", location.href);
+  const address = new URL(component.data.module, location.href);
   const ready = import(address.href).then((module) => module.show(component));
   return () => ready.then((view) => view.unmount());
 }
 """
 
 _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=False)
+_chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
 def show(run: Run) -> None:
@@ -29,7 +35,7 @@ def show(run: Run) -> None:
     _views(
         key="live",
         data={
-            "base": f"{STATIC}/",
+            "module": f"{STATIC}/index.js",
             "plotly": PLOTLY,
             "stream": f"{STREAM}/{run.stream_token}",
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
@@ -39,6 +45,13 @@ def show(run: Run) -> None:
         on_status_change=_rerun,
         on_gone_change=_rerun,
     )
+
+
+def show_chart(figure: "go.Figure", key: str, alt: str) -> None:
+    """Draw a figure here; another one of the same key takes its place without a blink."""
+    content = figure.to_plotly_json()
+    data = {"module": f"{STATIC}/chart.js", "plotly": PLOTLY, "figure": content, "alt": alt}
+    _chart(key=key, data=data, height="content")
 
 
 def fit_to_window() -> None:
