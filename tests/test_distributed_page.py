@@ -103,7 +103,7 @@ def test_a_replay_shows_the_figures_of_the_book_step_by_step(page):
     losses = {0: [], 1: []}
     for _ in range(3):
         page.click("Step batch")
-        titles = [text.value for text in page.app.markdown if "**Rank" in text.value]
+        titles = [text.value for text in page.app.markdown if "**Rank" in text.value and "loss" in text.value]
         for rank, title in enumerate(titles):
             assert "weights equal" in title
             losses[rank].append(float(re.search(r"`(.*?)`", title)[1]))
