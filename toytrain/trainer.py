@@ -128,6 +128,11 @@ class Trainer:
         return self._why_plain() or self._fast_step.reason(self)
 
     @property
+    def fast_steps(self) -> int:
+        """How many batches the fast step has trained here."""
+        return self._fast_step.steps
+
+    @property
     def fast_step_source(self) -> str:
         """The fast step as readable source, what `loss.backward()` really does included; or ""."""
         return "" if self._why_plain() else self._fast_step.source(self)

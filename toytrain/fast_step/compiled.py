@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..data import ToyDataset
 from .layout import length, places
 from .reasons import loss_key
 from .run import Run
@@ -22,15 +23,13 @@ _sources: dict[Hashable, tuple[str, CodeType]] = {}
 
 
 def structure(run: Run) -> Hashable:
-    """What must be equal for two runs to share the source of their steps: all but the numbers."""
+    """All of a run that its Compiled depends on: everything but the numbers in its tensors."""
     loaders = [loader for loader in (run.train_loader, run.test_loader) if loader is not None]
     return (
-        tuple((key, type(module), module.extra_repr()) for key, module in run.model.named_modules()),
-        tuple((key, parameter.dtype) for key, parameter in run.model.named_parameters()),
+        _parts(run.model),
         loss_key(run.loss),
         _update(run.optimizer),
         tuple((loader.batch_size, loader.drop_last, *_forms(loader.dataset)) for loader in loaders),
-        torch.get_default_dtype(),
     )
 
 
@@ -63,18 +62,18 @@ class Compiled:
             compiled.steps.append(compiled._compile_step(run, rows % size))
         if run.test_loader is not None:
             dataset: Any = run.test_loader.dataset
-            _, code = _cached(
-                (structure(run), "evaluate"), lambda: write_evaluation(run.model, dataset.features)
-            )
+            key = (_parts(run.model), *_forms(dataset))
+            _, code = _cached(key, lambda: write_evaluation(run.model, dataset.features))
             compiled.evaluate = compiled._run(code)["evaluate"]
         return compiled
 
     def _compile_step(self, run: Run, size: int) -> Callable[..., float]:
         """The step for batches of this size; the source is that of the first one asked for."""
         dataset: Any = run.train_loader.dataset
-        features, labels = dataset.features[:size], dataset.labels[:size]
+        batch = ToyDataset(dataset.features[:size], dataset.labels[:size])
+        key = (_parts(run.model), *_forms(batch), loss_key(run.loss), self.update)
         text, code = _cached(
-            (structure(run), size), lambda: write_step(run.model, run.loss, self.update, features, labels)
+            key, lambda: write_step(run.model, run.loss, self.update, batch.features, batch.labels)
         )
         self.source = self.source or text
         return self._run(code)["step"]
@@ -165,13 +164,22 @@ class Compiled:
 
 
 def _cached(key: Hashable, write: Callable[[], str]) -> tuple[str, CodeType]:
-    """A source and its code object, which runs of one structure share."""
+    """A source and its code object, which runs of equal parts share; the oldest are forgotten."""
     if key not in _sources:
         if len(_sources) >= MOST_SOURCES:
             del _sources[next(iter(_sources))]
         text = write()
         _sources[key] = text, compile(text, "<fast step>", "exec")
     return _sources[key]
+
+
+def _parts(model: torch.nn.Module) -> Hashable:
+    """What a trace of a model depends on."""
+    return (
+        tuple((key, type(m), type(m).forward, m.extra_repr()) for key, m in model.named_modules()),
+        tuple((key, parameter.dtype) for key, parameter in model.named_parameters()),
+        torch.get_default_dtype(),
+    )
 
 
 def _update(optimizer: torch.optim.Optimizer) -> Update:

@@ -4,6 +4,8 @@ Only what is known to keep no state and to ask nothing of Python is accepted: a 
 so a branch, a counter or a hook in somebody's own code would be run once and then forgotten.
 """
 
+from types import CodeType
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -99,6 +101,8 @@ def _only_calls_its_layers(module: nn.Module) -> bool:
         and not changed
         and code is not None
         and not code.co_freevars
+        and not own.forward.__defaults__
+        and not any(isinstance(constant, CodeType) for constant in code.co_consts)
         and set(code.co_names) <= module._modules.keys()
     )
 

@@ -20,7 +20,9 @@ from .compiled import LAST_NUMBER, Compiled, structure
 from .reasons import reason_against
 from .run import Run
 
-WARM_UP = 32  # plain steps after which a run is long enough to be worth the tracing, 0.05 s
+# Plain steps before the tracing, which takes about as long as they do: so a short run never pays for
+# it, and the first loss of a long one never waits for it.
+WARM_UP = 256
 FEWEST = 4  # batches that are worth the copying
 MOST = 1000  # batches after which the copies are stored, so that a drop costs no more than these
 TRIAL = 8  # batches that a new fast step trains beside the plain one
@@ -45,14 +47,19 @@ class Slice:
 
 
 class FastStep:
-    """The fast step of one Trainer; see the package's docstring."""
+    """The fast step of one Trainer; see the package's docstring. `steps` counts what it has trained."""
 
     def __init__(self):
+        self.steps = 0
         self._plain_left = WARM_UP  # plain steps to come before the fast one is tried
         self._compiled: Compiled | None = None
         self._structure: Hashable = None
         self._proven = False  # whether the trial has shown equal bits
         self._fault = ""
+
+    def __reduce__(self):
+        """A copy begins anew: what is compiled works on the tensors of this one."""
+        return FastStep, ()
 
     def reason(self, run: Run) -> str:
         """Why the plain step trains this run; "" if the fast one may."""
@@ -97,6 +104,7 @@ class FastStep:
             self._leave_to_plain_step(run, done, before)
             return False
         compiled.store(run, done.number)
+        self.steps += done.steps - run.steps
         _store(run, done)
         return True
 

@@ -226,6 +226,7 @@ class _Writer:
 
     def __init__(self, model: torch.nn.Module, traced: Traced, inputs: Sequence[str]):
         self.traced = traced
+        self._inputs = inputs
         self.operations: list[str] = []  # lines that give operations a short name
         self.prepared: list[str] = []  # lines that run once
         self.lines: list[str] = []  # lines of the function
@@ -239,7 +240,7 @@ class _Writer:
         self._alive = self._find_alive()
         self._write_names_of_operations()
         self._write_parameters(model)
-        self._write_inputs(inputs)
+        self._write_inputs()
         self._write_operations()
 
     def text(self, title: str, signature: str, end: Sequence[str]) -> str:
@@ -285,9 +286,9 @@ class _Writer:
                 self.expressions[node] = names[id(getattr(self.traced.module, node.target))]
         self.prepared += ["", "# Prepared once: transposes, and memory that every step fills anew."]
 
-    def _write_inputs(self, inputs: Sequence[str]) -> None:
+    def _write_inputs(self) -> None:
         placeholders = [node for node in self.traced.graph.nodes if node.op == "placeholder"]
-        self.expressions |= zip(placeholders, inputs, strict=True)
+        self.expressions |= zip(placeholders, self._inputs, strict=True)
 
     def _write_operations(self) -> None:
         """Every operation that has an effect, with the line of Trainer.step that it belongs to."""
@@ -302,9 +303,9 @@ class _Writer:
                 self.lines.append(f"# {sections[node]}")
 
     def _find_alive(self) -> set[Node]:
-        """The nodes that a result depends on, and those that change a buffer."""
+        """The nodes that a result depends on, and those that change a tensor, as a buffer of batch norm."""
         waiting = [self.traced.loss or self.traced.logits, *self.traced.gradients.values()]
-        waiting += [node for node in self.traced.graph.nodes if node.target in IN_PLACE]
+        waiting += [node for node in self.traced.graph.nodes if _changes_a_tensor(node.target)]
         alive: set[Node] = set()
         while waiting:
             node = waiting.pop()
@@ -317,10 +318,15 @@ class _Writer:
         target = node.target
         if target in VIEWS:
             self.expressions[node] = self._view(node)
+            self._copy_gradient(node, self.expressions[node])
         elif target in IN_PLACE:
             changed, *rest = map(self._argument, node.args)
+            if changed.split(".")[0] in self._inputs:
+                raise NotImplementedError("the model or the loss overwrites its input")
             self.lines.append(f"{changed}.{IN_PLACE[target]}({', '.join(rest)})")
             self.expressions[node] = changed
+        elif _changes_a_tensor(target):
+            raise NotImplementedError(f"{target} changes a tensor")
         elif target is aten.empty_like.default:
             self.expressions[node] = self._memory(node, f"{self._layer(node)}_mask")
         elif target is aten.ones_like.default and not node.meta["tensor_meta"].shape:
@@ -396,6 +402,10 @@ class _Writer:
         if isinstance(value, list | tuple):
             return f"[{', '.join(map(self._argument, value))}]"
         return repr(value)
+
+
+def _changes_a_tensor(target: Any) -> bool:
+    return isinstance(target, OpOverload) and target._schema.is_mutable
 
 
 def _memory_keyword(node: Node) -> str:
