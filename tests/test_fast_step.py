@@ -71,6 +71,8 @@ OPTIONS = {
                       hidden=(7, 13, 3), dataset="blobs", classes=4),  # fmt: skip
 }  # fmt: skip
 options = pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
+SOME = ["sgd", "adam", "the most", "regression, l1, adam", "not shuffled, drop_last, dropout"]
+some = pytest.mark.parametrize("config", [OPTIONS[name] for name in SOME], ids=SOME)
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +146,7 @@ def test_500_fast_steps_of_a_drawn_config_equal_500_plain_ones(config):
     assert same(parts(fast(config)), parts(plain(config)))
 
 
-@options
+@some
 def test_a_fast_run_s_checkpoint_holds_what_plain_steps_would_have_stored(config):
     def stored(trainer):
         data = checkpoint.load(checkpoint.save(trainer.snapshot()))
@@ -153,9 +155,9 @@ def test_a_fast_run_s_checkpoint_holds_what_plain_steps_would_have_stored(config
     assert same(stored(fast(config, 103)), stored(plain(config, 103)))
 
 
-@pytest.mark.parametrize("name", ["dropout", "the most", "many layers", "regression, l1, adam"])
-def test_a_fast_run_is_the_script_that_it_exports(name, forked, tmp_path):
-    trainer = fast(OPTIONS[name], 200)
+@some
+def test_a_fast_run_is_the_script_that_it_exports(config, forked, tmp_path):
+    trainer = fast(config, 200)
     script = write_script(trainer.config, steps=trainer.steps)
     assert equals(trainer.snapshot(), forked(script, tmp_path), tmp_path)
 
@@ -166,6 +168,8 @@ def by_hand(make_optimizer, *layers, dtype=torch.float32, loss=F.cross_entropy, 
     torch.manual_seed(123)
     layers = layers or (nn.Linear(2, 13), nn.ReLU(), nn.Linear(13, 2))
     model = nn.Sequential(*copy.deepcopy(layers)).to(dtype)
+    for parameter in model.parameters():  # the layers were made without a seed
+        nn.init.uniform_(parameter, -0.5, 0.5)
     train, test = (ToyDataset(part.features.to(dtype), part.labels) for part in (data.train, data.test))
     trainer = Trainer(
         model,
@@ -253,9 +257,8 @@ def test_a_run_without_test_data_gives_equal_bits():
 # Stopping, changing, going on
 
 
-@pytest.mark.parametrize("name", ["sgd", "the most", "not shuffled, drop_last, dropout", "batches of one"])
-def test_a_fast_run_in_pieces_equals_one_of_plain_steps(name):
-    config = OPTIONS[name]
+@some
+def test_a_fast_run_in_pieces_equals_one_of_plain_steps(config):
     trainer = Trainer.from_config(config)
     for steps in itertools.cycle((1, 8, 0, 3, 11, 40, 9)):
         trainer.advance(steps=min(steps, 500 - trainer.steps))
@@ -292,7 +295,7 @@ def test_a_slice_ends_at_the_batch_in_which_its_time_is_over(monkeypatch):
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     assert trainer.advance(seconds=4).steps == 54
     assert trainer.advance(seconds=0).steps == 55
-    assert trainer.fast_steps >= 50
+    assert trainer.fast_steps == 46  # one step first, eight to try
 
 
 def test_learning_rates_hold_from_the_step_on_that_they_were_set_for():
@@ -303,16 +306,17 @@ def test_learning_rates_hold_from_the_step_on_that_they_were_set_for():
         trainer.learning_rates |= rates
         return trainer
 
-    trainer, stopping = changed(), Trainer.from_config(OPTIONS["the most"])
+    trainer = changed()
     trainer.advance(steps=500)
+    found = parts(trainer)
+    stopping = Trainer.from_config(OPTIONS["the most"])
     for steps in [*rates, 500]:
         stopping.advance(steps=steps - stopping.steps)
         if steps in rates:
             stopping.set_learning_rate(rates[steps])
-    expected = parts(plainly(changed(), 500))
     assert min(trainer.fast_steps, stopping.fast_steps) > 400
-    assert same(parts(trainer), expected)
-    assert same(parts(stopping), expected)
+    assert same(found, parts(plainly(changed(), 500)))
+    assert same(parts(stopping), found)
 
 
 @pytest.mark.parametrize("name", ["sgd", "the most", "rmsprop, momentum", "not shuffled"])
@@ -400,7 +404,8 @@ def test_a_fast_run_diverges_at_the_step_and_with_the_weights_of_a_plain_one(nam
         return trainer
 
     trainer = diverging()
-    trainer.advance(steps=1000)
+    trainer.advance(steps=200)
+    trainer.advance(steps=800)
     assert trainer.diverged
     assert trainer.fast_steps > 0
     assert all(tensor.isfinite().all() for tensor in trainer.snapshot().weights.values())
@@ -596,7 +601,10 @@ REASONS = {
         of_the_loader(collate_fn=lambda rows: tuple(map(torch.stack, zip(*rows, strict=True)))),
         "collates",
     ),
-    "an own generator": (of_the_loader(generator=torch.Generator().manual_seed(1)), "a generator of its own"),
+    "an own generator": (
+        lambda: loader(Trainer.from_config(PLAIN), generator=torch.Generator().manual_seed(1)),
+        "a generator of its own",
+    ),
     "an own sampler": (of_the_loader(sampler=range(40)), "a sampler of its own"),
     "replacement": (
         of_the_loader(sampler=RandomSampler(range(80), replacement=True)),
@@ -752,7 +760,7 @@ def test_no_more_than_so_many_sources_are_kept(traces, monkeypatch):
     assert same(parts(fast(with_(hidden=(2,)), 100)), parts(plain(with_(hidden=(2,)), 100)))
 
 
-@options
+@some
 def test_asking_for_the_source_changes_nothing(config):
     trainer = plain(config, 12)
     trainer.model.eval()
@@ -764,7 +772,7 @@ def test_asking_for_the_source_changes_nothing(config):
 # The source
 
 
-@options
+@some
 def test_the_source_tells_which_line_of_the_step_each_operation_belongs_to(config):
     lines = [line.strip() for line in Trainer.from_config(config).fast_step_source.splitlines()]
     sections = ["# logits = self.model(features)", "# loss = self.loss(logits, labels)", "# loss.backward()"]
@@ -775,7 +783,7 @@ def test_the_source_tells_which_line_of_the_step_each_operation_belongs_to(confi
     assert all(later - earlier > 1 for earlier, later in itertools.pairwise(places))
 
 
-@options
+@some
 def test_the_source_names_every_parameter_and_its_gradient(config):
     trainer = Trainer.from_config(config)
     source = trainer.fast_step_source

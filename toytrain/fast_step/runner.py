@@ -7,6 +7,7 @@ dropped, and the plain step trains the same batches again: it alone says how a r
 
 import math
 import time
+from array import array
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -40,8 +41,8 @@ class Slice:
     epoch_random_state: RandomState | None
     learning_rate: float
     number: float  # of steps that the optimizer has taken
-    losses: list[float] = field(default_factory=list)
-    tests: list[float] = field(default_factory=list)
+    losses: array = field(default_factory=lambda: array("f"))
+    tests: array = field(default_factory=lambda: array("d"))
     finite: bool = True
     late: bool = False
 
@@ -125,8 +126,8 @@ class FastStep:
             run.step()
         self._proven = (
             compiled.equals(run)
-            and list(run.losses[run.steps - len(done.losses) :]) == done.losses
-            and list(run.tests[len(run.tests) - len(done.tests) :]) == done.tests
+            and run.losses[run.steps - len(done.losses) :] == done.losses
+            and run.tests[len(run.tests) - len(done.tests) :] == done.tests
             and torch.equal(after["cpu"], get_random_state(run.device)["cpu"])
         )
         if not self._proven:
@@ -200,7 +201,7 @@ def _train_epoch(
                 dataset: Any = run.test_loader.dataset
                 logits = compiled.evaluate(dataset.features)
                 loss = run.task.loss(logits, dataset.labels).item()
-                done.tests += (done.steps, loss, run.task.score(logits, dataset.labels))
+                done.tests.extend((done.steps, loss, run.task.score(logits, dataset.labels)))
 
 
 def _train_batches(

@@ -316,17 +316,15 @@ class _Writer:
 
     def _write(self, node: Node) -> None:
         target = node.target
+        if _changes_a_tensor(target) and self._argument(node.args[0]).split(".")[0] in self._inputs:
+            raise NotImplementedError("the model or the loss overwrites its input")
         if target in VIEWS:
             self.expressions[node] = self._view(node)
             self._copy_gradient(node, self.expressions[node])
         elif target in IN_PLACE:
             changed, *rest = map(self._argument, node.args)
-            if changed.split(".")[0] in self._inputs:
-                raise NotImplementedError("the model or the loss overwrites its input")
             self.lines.append(f"{changed}.{IN_PLACE[target]}({', '.join(rest)})")
             self.expressions[node] = changed
-        elif _changes_a_tensor(target):
-            raise NotImplementedError(f"{target} changes a tensor")
         elif target is aten.empty_like.default:
             self.expressions[node] = self._memory(node, f"{self._layer(node)}_mask")
         elif target is aten.ones_like.default and not node.meta["tensor_meta"].shape:
