@@ -47,8 +47,10 @@ OPTIONS = {
         for name in limits("optimizer").choices
     },
     **{name: with_(activation=name) for name in limits("activation").choices},
-    **{f"{name}, dropout, batch norm": with_(activation=name, dropout=0.3, batch_norm=True)
-       for name in limits("activation").choices},  # fmt: skip
+    **{
+        f"{name}, dropout, batch norm": with_(activation=name, dropout=0.3, batch_norm=True)
+        for name in limits("activation").choices
+    },
     "dropout": with_(dropout=0.4),
     "batch norm": with_(batch_norm=True),
     "l1": with_(l1=0.001),
@@ -67,9 +69,17 @@ OPTIONS = {
     "one neuron": with_(hidden=(1,)),
     "many layers": with_(hidden=(63, 17, 5, 31, 2, 64), learning_rate=0.01),
     "book": BOOK,
-    "the most": with_(dropout=0.2, batch_norm=True, optimizer="adamw", l1=0.001, weight_decay=0.1,
-                      hidden=(7, 13, 3), dataset="blobs", classes=4),  # fmt: skip
-}  # fmt: skip
+    "the most": with_(
+        dropout=0.2,
+        batch_norm=True,
+        optimizer="adamw",
+        l1=0.001,
+        weight_decay=0.1,
+        hidden=(7, 13, 3),
+        dataset="blobs",
+        classes=4,
+    ),
+}
 options = pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
 SOME = ["sgd", "adam", "the most", "regression, l1, adam", "not shuffled, drop_last, dropout"]
 some = pytest.mark.parametrize("config", [OPTIONS[name] for name in SOME], ids=SOME)
@@ -235,6 +245,41 @@ def test_a_loss_that_is_marked_as_traceable_gives_equal_bits():
         return F.cross_entropy(logits, labels, label_smoothing=0.1)
 
     assert equals_plain_steps(lambda: by_hand(sgd, loss=smoothed))
+
+
+class Beside(nn.Module):
+    """A model with a weight that only its loss uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Linear(2, 2)
+        self.beside = nn.Linear(1, 3, bias=False)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_gradient_that_is_one_number_for_all_weights_gives_equal_bits():
+    def made():
+        trainer = by_hand(sgd, Beside())
+        weight = trainer.model[0].beside.weight
+        trainer.loss = traceable(lambda logits, labels: F.cross_entropy(logits, labels) + weight.sum() / 8)
+        return trainer
+
+    assert equals_plain_steps(made)
+
+
+def test_the_optimizer_counts_its_steps_as_far_as_pytorch_does():
+    def late():
+        trainer = plain(OPTIONS["adam"], 20)
+        for state in trainer.optimizer.state.values():
+            state["step"].fill_(2**24 - 50)  # the last whole numbers of float32 that can be counted up
+        return trainer
+
+    trainer = late()
+    trainer.advance(steps=100)
+    assert trainer.fast_steps > 80
+    assert same(parts(trainer), parts(plainly(late(), 100)))
 
 
 def test_a_run_ends_after_its_epochs_in_the_middle_of_a_slice():
@@ -410,6 +455,25 @@ def test_a_fast_run_diverges_at_the_step_and_with_the_weights_of_a_plain_one(nam
     assert trainer.fast_steps > 0
     assert all(tensor.isfinite().all() for tensor in trainer.snapshot().weights.values())
     assert same(told(trainer), told(plainly(diverging(), 1000)))
+
+
+@pytest.mark.parametrize("pieces", [(200, 800), (200, 104, 800), (200, 103, 1, 800)])
+def test_a_fast_run_keeps_finite_weights_where_the_loss_tells_too_late(pieces):
+    def overflowing():
+        trainer = Trainer.from_config(with_(dataset="gaussians", learning_rate=1e-6))
+        trainer.train_loader.dataset.labels *= 1000  # steep enough for weights that are infinite
+        trainer.learning_rates[303] = 3e38
+        return trainer
+
+    trainer = overflowing()
+    for steps in pieces:
+        trainer.advance(steps=steps)
+        assert trainer.steps == 304 or trainer.model.layers[0].weight.isfinite().all()
+    assert trainer.fast_steps > 150
+    expected = plainly(overflowing(), 1000)
+    assert same(told(trainer), told(expected))
+    assert expected.steps == 304
+    assert same(trainer.snapshot().weights, plainly(overflowing(), 303).snapshot().weights)
 
 
 @pytest.mark.parametrize("seconds", [None, 0.002])
@@ -658,6 +722,21 @@ def test_a_hook_set_while_a_run_lives_is_called_at_every_step():
     trainer.model.layers[0].register_forward_hook(lambda *_: called.append(trainer.steps))
     trainer.advance(steps=9)
     assert called[:9] == list(range(100, 109))
+
+
+def test_a_model_in_eval_mode_is_left_to_the_plain_step_until_the_epoch_ends():
+    def evaluating(train):
+        trainer = train(Trainer.from_config(OPTIONS["dropout"]), 40)
+        trainer.model.eval()
+        return train(trainer, 100)
+
+    def advanced(trainer, steps):
+        trainer.advance(steps=steps)
+        return trainer
+
+    found = evaluating(advanced)
+    assert found.fast_steps > 100
+    assert same(parts(found), parts(evaluating(plainly)))
 
 
 def test_a_batch_that_comes_from_elsewhere_is_left_to_the_plain_step():
