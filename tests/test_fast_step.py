@@ -503,6 +503,22 @@ def test_an_interrupted_slice_leaves_the_run_where_it_stood():
     assert same(parts(trainer), parts(plain(OPTIONS["the most"])))
 
 
+def test_a_batch_that_cannot_be_trained_fails_where_the_plain_step_fails():
+    def failing(train):
+        trainer = train(Trainer.from_config(PLAIN), 90)
+        trainer.train_loader.dataset.labels[7] = 2  # of two classes
+        with pytest.raises(IndexError):
+            train(trainer, 9)
+        return trainer
+
+    def advanced(trainer, steps):
+        trainer.advance(steps=steps)
+        assert trainer.fast_steps > 70
+        return trainer
+
+    assert same(parts(failing(advanced))[:6], parts(failing(plainly))[:6])
+
+
 # Where the plain step stays
 
 

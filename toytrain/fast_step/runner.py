@@ -1,8 +1,8 @@
 """FastStep: trains the next batches of a Trainer with the traced step.
 
 A slice of batches is trained on copies of weights and optimizer state. If all went well they are copied
-back, and nothing shows that it was not the plain step. If a loss or a weight is not finite they are
-dropped, and the plain step trains the same batches again: it alone says how a run diverges.
+back, and nothing shows that it was not the plain step. If a loss or a weight is not finite, or something
+fails, they are dropped, and the plain step trains the same batches again: it alone says what is wrong.
 """
 
 import math
@@ -34,6 +34,7 @@ ASK_AGAIN = 100  # plain steps after which a reason against the fast step is loo
 class Slice:
     """Batches trained and not yet stored: where the run would stand, and what it would note."""
 
+    random_state: RandomState  # before the first of these batches
     steps: int
     epoch: int
     batch: int
@@ -83,47 +84,43 @@ class FastStep:
         if self.reason(run) or self._compiled is None:
             self._plain_left = ASK_AGAIN
             return False
-        if not self._proven:
-            return self._try(run, self._compiled, last)
-        return self._train(run, self._compiled, min(last, run.steps + MOST), deadline)
+        try:
+            if self._proven:
+                done = _trained(run, self._compiled, min(last, run.steps + MOST), deadline)
+            else:
+                done = _trained(run, self._compiled, min(last, run.steps + TRIAL), math.inf)
+        except Exception as error:  # the plain step trains this batch; it fails too if the batch is bad
+            self._fault = f"The traced step failed ({type(error).__name__}: {error})."
+            return False
+        if done is None or not done.finite:
+            self._plain_left = ASK_AGAIN if done is None else done.steps - run.steps
+            return False
+        if self._proven:
+            self.steps += done.steps - run.steps
+            self._compiled.store(run, done.number)
+            _store(run, done)
+        else:
+            self._prove(run, self._compiled, done)
+        return True
 
     def _compile(self, run: Run) -> None:
         """Make what `_compiled` holds fit the run as it is now."""
         found = structure(run)
         if found == self._structure:
             return
-        self._structure, self._compiled, self._proven, self._fault = found, None, False, ""
+        self._structure, self._compiled, self._proven, self._fault = None, None, False, ""
         try:
             self._compiled = Compiled.of(run)
         except Exception as error:  # whatever the tracing met: the plain step needs no tracing
             self._fault = f"The step could not be traced ({type(error).__name__}: {error})."
+        self._structure = found
 
-    def _train(self, run: Run, compiled: Compiled, last: float, deadline: float) -> bool:
-        before = get_random_state(run.device)
-        done = self._trained(run, compiled, last, deadline)
-        if done is None or not done.finite:
-            self._leave_to_plain_step(run, done, before)
-            return False
-        compiled.store(run, done.number)
-        self.steps += done.steps - run.steps
-        _store(run, done)
-        return True
-
-    def _try(self, run: Run, compiled: Compiled, last: float) -> bool:
-        """Train a few batches with the fast step and again with the plain one, which counts."""
-        before = get_random_state(run.device)
-        try:
-            done = self._trained(run, compiled, min(last, run.steps + TRIAL), math.inf)
-        except Exception as error:
-            self._fault = f"The traced step failed ({type(error).__name__}: {error})."
-            return False
+    def _prove(self, run: Run, compiled: Compiled, done: Slice) -> None:
+        """Train what the fast step has trained with the plain one, which counts, and compare."""
         after = get_random_state(run.device)
-        if done is None or not done.finite:
-            self._leave_to_plain_step(run, done, before)
-            return False
-        set_random_state(before, run.device)
-        while run.steps < done.steps:
-            run.step()
+        set_random_state(done.random_state, run.device)
+        while run.steps < done.steps and math.isfinite(run.step()):
+            pass
         self._proven = (
             compiled.equals(run)
             and run.losses[run.steps - len(done.losses) :] == done.losses
@@ -132,34 +129,31 @@ class FastStep:
         )
         if not self._proven:
             self._fault = "The fast step does not give the bits of the plain step on this machine."
-        return True
 
-    def _leave_to_plain_step(self, run: Run, done: Slice | None, before: RandomState) -> None:
-        """Drop a Slice. The plain step trains these batches, the one that failed included."""
-        set_random_state(before, run.device)
-        self._plain_left = ASK_AGAIN if done is None else done.steps - run.steps
 
-    def _trained(self, run: Run, compiled: Compiled, last: float, deadline: float) -> Slice | None:
-        """The next batches, trained on copies; None where a plain step must come first.
+def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slice | None:
+    """The next batches, trained on copies; None where a plain step must come first.
 
-        However it ends, by an error or Ctrl-C too, the run itself stands where it stood.
-        """
-        number = compiled.load(run)
-        if number is None:
-            return None
-        before = get_random_state(run.device)
-        try:
-            done = _begin(run, number)
-            while done.finite and not done.late and done.steps < last and not 0 < run.epochs <= done.epoch:
-                if done.batches is None:
-                    done.epoch_random_state = get_random_state(run.device)
-                    done.batches = ResidentBatches(run.train_loader)
-                _train_epoch(run, compiled, done, done.batches, last, deadline)
-            done.finite = done.finite and compiled.is_finite()
-        except BaseException:
+    The run itself stands where it stood; so does the generator, if a number is not finite or by an
+    error or Ctrl-C.
+    """
+    number = compiled.load(run)
+    if number is None:
+        return None
+    before = get_random_state(run.device)
+    finite = False
+    try:
+        done = _begin(run, number, before)
+        while done.finite and not done.late and done.steps < last and not 0 < run.epochs <= done.epoch:
+            if done.batches is None:
+                done.epoch_random_state = get_random_state(run.device)
+                done.batches = ResidentBatches(run.train_loader)
+            _train_epoch(run, compiled, done, done.batches, last, deadline)
+        finite = done.finite = done.finite and compiled.is_finite()
+    finally:
+        if not finite:
             set_random_state(before, run.device)
-            raise
-        return done
+    return done
 
 
 def _stands_in_epoch(run: Run) -> bool:
@@ -171,7 +165,7 @@ def _stands_in_epoch(run: Run) -> bool:
     return position == run.batch and all(module.training for module in run.model.modules())
 
 
-def _begin(run: Run, number: float) -> Slice:
+def _begin(run: Run, number: float, now: RandomState) -> Slice:
     """A Slice with nothing trained yet. The order of an epoch begun by the plain step is dealt again."""
     batches = None
     if run.batch == 0:
@@ -179,12 +173,11 @@ def _begin(run: Run, number: float) -> Slice:
     elif isinstance(run._batches, ResidentBatches):
         batches = run._batches
     elif run._epoch_random_state is not None:
-        now = get_random_state(run.device)
         set_random_state(run._epoch_random_state, run.device)
         batches = ResidentBatches(run.train_loader)
         set_random_state(now, run.device)
     rate = run.optimizer.param_groups[0]["lr"]
-    return Slice(run.steps, run.epoch, run.batch, batches, run._epoch_random_state, rate, number)
+    return Slice(now, run.steps, run.epoch, run.batch, batches, run._epoch_random_state, rate, number)
 
 
 def _train_epoch(

@@ -60,8 +60,6 @@ PARTS: dict[Any, tuple[str, ...]] = {
 CONSTANTS = {aten.empty_like.default, aten.ones_like.default}
 KNOWN = {*INTO_MEMORY, *NEW_MEMORY, *IN_PLACE, *VIEWS, *CONSTANTS}  # those with a name in torch
 NAMES: dict[Any, str] = {aten.nll_loss_backward.default: "grad_log_softmax", aten.mm.default: "product"}
-NAMES_OF_THE_UPDATES = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg", "denominator", "average",
-                        "decayed", "ahead", "step_size")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,8 @@ def write_step(
 
     `number` counts the optimizer's steps, this one included.
     """
-    writer = _Writer(model, _trace_step(model, loss, features, labels), ("features", "labels"))
+    traced = _trace_step(model, loss, features, labels)
+    writer = _Writer(model, traced, ("features", "labels"), taken=update.names)
     writer.prepared += [f"{name} = torch.empty_like(parameters)" for name in update.memory]
     return writer.text(
         f"One step on {len(features)} examples: the operations behind the five lines of Trainer.step.",
@@ -224,7 +223,9 @@ def _is_bias_gradient(node: Node) -> bool:
 class _Writer:
     """Writes a traced graph down, node by node."""
 
-    def __init__(self, model: torch.nn.Module, traced: Traced, inputs: Sequence[str]):
+    def __init__(
+        self, model: torch.nn.Module, traced: Traced, inputs: Sequence[str], taken: Sequence[str] = ()
+    ):
         self.traced = traced
         self._inputs = inputs
         self.operations: list[str] = []  # lines that give operations a short name
@@ -232,7 +233,7 @@ class _Writer:
         self.lines: list[str] = []  # lines of the function
         self.expressions: dict[Node, str] = {}
         self._names = Names("torch", "parameters", "gradients", "buffers", "step", "evaluate",
-                            "learning_rate", "number", *NAMES_OF_THE_UPDATES, *inputs)  # fmt: skip
+                            "learning_rate", "number", *inputs, *taken)  # fmt: skip
         self._lasting: set[str] = set()  # tensors that stay where they are from step to step
         self._functions: dict[Any, str] = {}
         self._given: dict[str, str] = {}  # what is prepared, by its text

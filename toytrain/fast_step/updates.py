@@ -22,6 +22,11 @@ class Update:
     memory: tuple[str, ...] = ()
     counts: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the lines use for themselves."""
+        return (*self.state, *self.memory, "step_size")
+
 
 def sgd(group: dict[str, Any]) -> Update:
     lines, memory, gradients = _decayed(group)
