@@ -21,9 +21,9 @@ from .compiled import LAST_NUMBER, Compiled, structure
 from .reasons import reason_against
 from .run import Run
 
-# Plain steps before the tracing, which takes about as long as they do: so a short run never pays for
-# it, and the first loss of a long one never waits for it.
-WARM_UP = 256
+# Plain steps before the tracing, which takes about as long as they do, 20 ms: so a short run hardly pays
+# for it, and the first loss of a long one does not wait for it.
+WARM_UP = 64
 FEWEST = 4  # batches that are worth the copying
 MOST = 1000  # batches after which the copies are stored, so that a drop costs no more than these
 TRIAL = 8  # batches that a new fast step trains beside the plain one

@@ -1,8 +1,6 @@
 """The traced step as Python source: what forward, loss, backward and optimizer really do.
 
-make_fx, which PyTorch's compiler begins with, runs the model, the loss and torch.autograd.grad once and
-notes every operation that reaches a kernel. Here the notes are written down as calls of PyTorch's own
-functions: without what has no effect (detached copies, transposes of transposes), with results in memory
+The operations of a trace are written down as calls of PyTorch's own functions, with results in memory
 that is allocated once, and with the gradients in the one flat tensor that the optimizer takes.
 
 The text is meant to be read; the page can show it beside Trainer.step. It expects `torch`, the flat
@@ -10,19 +8,16 @@ tensors `parameters` and `gradients`, the optimizer's state by torch's names, an
 """
 
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.fx import Graph, GraphModule, Node
+from torch.fx import Node
 
 from .layout import Names, places
+from .trace import Traced, aten, trace_evaluation, trace_step
 from .updates import Update
-
-aten = torch.ops.aten
 
 # Operations that write into given memory, and those that return new memory, by the names of PyTorch's
 # own functions, which take less time to call than torch.ops does.
@@ -50,7 +45,6 @@ IN_PLACE: dict[Any, str] = {
     aten.bernoulli_.float: "bernoulli_",
 }
 VIEWS: dict[Any, str] = {aten.t.default: "t", aten.view.default: "view", aten.expand.default: "expand"}
-SAME = (aten.detach.default, aten.alias.default)
 # What the parts of a result are called; {} stands for the first part's name.
 PARTS: dict[Any, tuple[str, ...]] = {
     aten.nll_loss_forward.default: ("mean_loss", "total_weight"),
@@ -62,21 +56,6 @@ KNOWN = {*INTO_MEMORY, *NEW_MEMORY, *IN_PLACE, *VIEWS, *CONSTANTS}  # those with
 NAMES: dict[Any, str] = {aten.nll_loss_backward.default: "grad_log_softmax", aten.mm.default: "product"}
 
 
-@dataclass(frozen=True)
-class Traced:
-    """A graph of operations, and what its nodes are."""
-
-    module: GraphModule
-    logits: Node
-    loss: Node | None
-    gradients: dict[str, Node]  # of the parameters, by key
-    wishes: dict[Node, str]  # names that tell what a node is
-
-    @property
-    def graph(self) -> Graph:
-        return self.module.graph
-
-
 def write_step(
     model: torch.nn.Module, loss, update: Update, features: torch.Tensor, labels: torch.Tensor
 ) -> str:
@@ -84,7 +63,7 @@ def write_step(
 
     `number` counts the optimizer's steps, this one included.
     """
-    traced = _trace_step(model, loss, features, labels)
+    traced = trace_step(model, loss, features, labels)
     writer = _Writer(model, traced, ("features", "labels"), taken=update.names)
     writer.prepared += [f"{name} = torch.empty_like(parameters)" for name in update.memory]
     return writer.text(
@@ -96,128 +75,10 @@ def write_step(
 
 def write_evaluation(model: torch.nn.Module, features: torch.Tensor) -> str:
     """Source that defines evaluate(features) -> logits in eval mode, for features of this shape."""
-    writer = _Writer(model, _trace_evaluation(model, features), ("features",))
+    writer = _Writer(model, trace_evaluation(model, features), ("features",))
     logits = writer.expressions[writer.traced.logits]
     title = f"The logits of {len(features)} examples in eval mode."
     return writer.text(title, "evaluate(features)", [f"return {logits}"])
-
-
-# Tracing
-
-
-def _trace_step(model: torch.nn.Module, loss, features: torch.Tensor, labels: torch.Tensor) -> Traced:
-    parameters = dict(model.named_parameters())
-    outputs: dict[str, torch.Tensor] = {}
-
-    def step(features, labels):
-        with _noting_outputs(model, outputs):
-            logits = model(features)
-        value = loss(logits, labels)
-        # The gradients of the layers' outputs come about anyway; here they get their names.
-        inner = [output for output in outputs.values() if output.requires_grad]
-        return [logits, value, *outputs.values(), *torch.autograd.grad(value, [*parameters.values(), *inner])]
-
-    with _unchanged(model, training=True), torch.enable_grad():
-        module = _make_fx(step)(features, labels)
-    logits, value, *rest = _simplified(module.graph)
-    inner, gradients = rest[: len(outputs)], rest[len(outputs) :]
-    of_parameters = dict(zip(parameters, gradients, strict=False))
-    wishes = {logits: "logits", value: "loss"}
-    for key, node in of_parameters.items():
-        wishes.setdefault(node, f"grad_{key}")
-    for key, node in zip(outputs, inner, strict=True):
-        wishes.setdefault(node, key)
-    differentiable = [
-        node for node, tensor in zip(inner, outputs.values(), strict=True) if tensor.requires_grad
-    ]
-    for node, gradient in zip(differentiable, gradients[len(parameters) :], strict=True):
-        wishes.setdefault(gradient, f"grad_{wishes[node]}")
-    return Traced(module, logits, value, of_parameters, wishes)
-
-
-def _trace_evaluation(model: torch.nn.Module, features: torch.Tensor) -> Traced:
-    outputs: dict[str, torch.Tensor] = {}
-
-    def evaluate(features):
-        with _noting_outputs(model, outputs):
-            logits = model(features)
-        return [logits, *outputs.values()]
-
-    with _unchanged(model, training=False), torch.no_grad():
-        module = _make_fx(evaluate)(features)
-    logits, *inner = _simplified(module.graph)
-    wishes = {logits: "logits"}
-    for key, node in zip(outputs, inner, strict=True):
-        wishes.setdefault(node, key)
-    return Traced(module, logits, None, {}, wishes)
-
-
-def _make_fx(function):
-    # Imported late: it brings parts of PyTorch's compiler, which a short run does not need.
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    return make_fx(function)
-
-
-@contextmanager
-def _noting_outputs(model: torch.nn.Module, outputs: dict[str, torch.Tensor]) -> Iterator[None]:
-    """Note by key what each layer that holds no layers hands on; nothing twice."""
-
-    def note(key: str, output: torch.Tensor) -> None:
-        if not any(output is other for other in outputs.values()):
-            outputs[key] = output
-
-    handles = [
-        layer.register_forward_hook(lambda _, __, output, key=key: note(key, output))
-        for key, layer in model.named_modules()
-        if not list(layer.children())
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _unchanged(model: torch.nn.Module, training: bool) -> Iterator[None]:
-    """The model in train or eval mode for a while, without a trace in modes, buffers and generator."""
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    with torch.random.fork_rng(devices=[]):
-        try:
-            model.train(training)
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            with torch.no_grad():
-                for buffer, before in buffers:
-                    buffer.copy_(before)
-
-
-def _simplified(graph: Graph) -> list[Node]:
-    """Take out of a graph what has no effect on a value; return the nodes of its results."""
-    for node in graph.nodes:
-        if node.target in SAME:
-            node.replace_all_uses_with(node.args[0])
-        elif node.target is aten.t.default and node.args[0].target is aten.t.default:
-            node.replace_all_uses_with(node.args[0].args[0])
-        elif node.target is aten.view.default and _is_bias_gradient(node.args[0]):
-            # autograd keeps the dimension that it sums over, and then drops it.
-            node.args[0].update_arg(2, False)
-            node.args[0].meta["tensor_meta"] = node.meta["tensor_meta"]
-            node.replace_all_uses_with(node.args[0])
-    (output,) = (node for node in graph.nodes if node.op == "output")
-    return list(output.args[0])
-
-
-def _is_bias_gradient(node: Node) -> bool:
-    """Whether a node sums over the examples, keeps that dimension, and is used once."""
-    return node.target is aten.sum.dim_IntList and node.args[1:] == ([0], True) and len(node.users) == 1
-
-
-# Writing
 
 
 class _Writer:
@@ -231,7 +92,7 @@ class _Writer:
         self.operations: list[str] = []  # lines that give operations a short name
         self.prepared: list[str] = []  # lines that run once
         self.lines: list[str] = []  # lines of the function
-        self.expressions: dict[Node, str] = {}
+        self.expressions: dict[Node, str] = {traced.inputs[name]: name for name in inputs}
         self._names = Names("torch", "parameters", "gradients", "buffers", "step", "evaluate",
                             "learning_rate", "number", *inputs, *taken)  # fmt: skip
         self._lasting: set[str] = set()  # tensors that stay where they are from step to step
@@ -241,7 +102,6 @@ class _Writer:
         self._alive = self._find_alive()
         self._write_names_of_operations()
         self._write_parameters(model)
-        self._write_inputs()
         self._write_operations()
 
     def text(self, title: str, signature: str, end: Sequence[str]) -> str:
@@ -265,12 +125,11 @@ class _Writer:
     def _write_parameters(self, model: torch.nn.Module) -> None:
         """Views of the flat tensors, under the parameters' own names; and the buffers."""
         self.prepared += ["", "# Every parameter is a part of one flat tensor."]
-        names: dict[int, str] = {}
-        for place, parameter in zip(places(model), model.parameters(), strict=True):
+        for place in places(model):
             part = f"parameters[{place.start}:{place.end}].view({_shape(place.shape)})"
-            names[id(parameter)] = self._prepare(place.key, part)
-        for key, buffer in model.named_buffers():
-            names[id(buffer)] = self._prepare(key, f"buffers[{key!r}]")
+            self.expressions[self.traced.inputs[place.key]] = self._prepare(place.key, part)
+        for key, _ in model.named_buffers():
+            self.expressions[self.traced.inputs[key]] = self._prepare(key, f"buffers[{key!r}]")
         if self.traced.gradients:
             self.prepared += ["", "# So is every gradient."]
         for place in places(model) if self.traced.gradients else ():
@@ -280,16 +139,7 @@ class _Writer:
             if node in self._into:
                 raise NotImplementedError("two parameters with one gradient")
             self._into[node] = name
-        for node in self.traced.graph.nodes:
-            if node.op == "get_attr":
-                if id(getattr(self.traced.module, node.target)) not in names:
-                    raise NotImplementedError(f"{node.target} is a tensor that the model does not name")
-                self.expressions[node] = names[id(getattr(self.traced.module, node.target))]
         self.prepared += ["", "# Prepared once: transposes, and memory that every step fills anew."]
-
-    def _write_inputs(self) -> None:
-        placeholders = [node for node in self.traced.graph.nodes if node.op == "placeholder"]
-        self.expressions |= zip(placeholders, self._inputs, strict=True)
 
     def _write_operations(self) -> None:
         """Every operation that has an effect, with the line of Trainer.step that it belongs to."""
@@ -328,7 +178,7 @@ class _Writer:
             self.expressions[node] = changed
         elif target is aten.empty_like.default:
             self.expressions[node] = self._memory(node, f"{self._layer(node)}_mask")
-        elif target is aten.ones_like.default and not node.meta["tensor_meta"].shape:
+        elif target is aten.ones_like.default and not node.meta["tensor"].shape:
             text = f"torch.ones({_shape_and_dtype(node)})"
             self.expressions[node] = self._prepare("one", text)
         elif target in PARTS:
@@ -411,7 +261,7 @@ def _memory_keyword(node: Node) -> str:
     """By which keyword an operation takes the memory for its result; "" if it makes its own."""
     target: Any = node.target
     backward = _in_place_of(target) is not target
-    if node.meta["tensor_meta"].memory_format is torch.contiguous_format:
+    if node.meta["tensor"].is_contiguous():
         return "out" if target in INTO_MEMORY else "grad_input" if backward else ""
     if backward:
         raise NotImplementedError(f"{target} gives a result with gaps in it")
@@ -429,6 +279,6 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _shape_and_dtype(node: Node) -> str:
-    meta = node.meta["tensor_meta"]
-    usual = meta.dtype is torch.get_default_dtype()
-    return _shape(meta.shape) + ("" if usual else f", dtype={meta.dtype}")
+    tensor = node.meta["tensor"]
+    usual = tensor.dtype is torch.get_default_dtype()
+    return _shape(tensor.shape) + ("" if usual else f", dtype={tensor.dtype}")
