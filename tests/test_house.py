@@ -20,11 +20,13 @@ ALLOWED = {
     "model": {"config", "task"},
     "data": {"config", "datasets", "errors", "task"},
     "snapshot": {"config", "data", "errors", "model", "random_state", "task"},
+    "fast_step": {"data", "fast_step", "random_state", "task"},
     "trainer": {
         "config",
         "data",
         "devices",
         "errors",
+        "fast_step",
         "model",
         "optimizers",
         "random_state",

@@ -19,6 +19,7 @@ from .config import Config
 from .data import Data, make_data, make_loaders
 from .devices import get_device
 from .errors import ToytrainError
+from .fast_step import FastStep, loss_key, traceable
 from .model import NeuralNetwork
 from .optimizers import optimizer_arguments
 from .random_state import RandomState, get_random_state, set_random_state
@@ -36,6 +37,9 @@ class Trainer:
 
     Two Trainers that take turns in one process share PyTorch's global generator and so change each
     other's batches; `engine.worker` shows how to give each its own.
+
+    Where it gives equal bits, `advance` trains with the fast step in place of `step`; `fast` = False
+    keeps to the plain one, `why_plain` says why the fast one is not taken, `fast_step_source` shows it.
     """
 
     def __init__(
@@ -68,6 +72,8 @@ class Trainer:
         self.tests = array("d")
         self.learning_rates: dict[int, float] = {}
         self.diverged = ""
+        self.fast = True
+        self._fast_step = FastStep()
         self._batches: Iterator | None = None
         self._epoch_random_state: RandomState | None = None
         self._structure = copy.deepcopy(model).cpu().eval()
@@ -119,11 +125,36 @@ class Trainer:
         """
         last = math.inf if steps is None else self.steps + steps
         deadline = math.inf if seconds is None else time.perf_counter() + seconds
+        plain = bool(self._why_plain())
         while not self.ended and self.steps < last:
-            self.step()
+            if plain or not self._fast_step.train(self, last, deadline):
+                self.step()
             if time.perf_counter() >= deadline:
                 break
         return self.snapshot()
+
+    @property
+    def why_plain(self) -> str:
+        """Why `advance` takes plain steps only; "" if a run of some length gets the fast ones."""
+        return self._why_plain() or self._fast_step.reason(self)
+
+    @property
+    def fast_steps(self) -> int:
+        """How many batches the fast step has trained here."""
+        return self._fast_step.steps
+
+    @property
+    def fast_step_source(self) -> str:
+        """The fast step as readable source, what `loss.backward()` really does included; or ""."""
+        return "" if self._why_plain() else self._fast_step.source(self)
+
+    def _why_plain(self) -> str:
+        if not self.fast:
+            return "The fast step is switched off."
+        for name in PARTS_OF_A_STEP:
+            if name in vars(self) or getattr(type(self), name) is not PARTS_OF_A_STEP[name]:
+                return f"This Trainer has a {name} of its own."
+        return ""
 
     @property
     def finished(self) -> bool:
@@ -277,7 +308,11 @@ def with_l1(loss, model: torch.nn.Module, strength: float):
     def penalised(logits, labels):
         return loss(logits, labels) + strength * sum(weight.abs().sum() for weight in weights)
 
-    return penalised
+    return traceable(penalised, loss, strength) if loss_key(loss) else penalised
+
+
+# What the fast step does in another way: a Trainer with another of these keeps to the plain step.
+PARTS_OF_A_STEP = {name: vars(Trainer)[name] for name in ("step", "next_batch", "record", "evaluate")}
 
 
 class _LastFinite:

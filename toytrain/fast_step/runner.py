@@ -1,0 +1,240 @@
+"""FastStep: trains the next batches of a Trainer with the traced step.
+
+A slice of batches is trained on copies of weights and optimizer state. If all went well they are copied
+back, and nothing shows that it was not the plain step. If a loss or a weight is not finite, or something
+fails, they are dropped, and the plain step trains the same batches again: it alone says what is wrong.
+"""
+
+import math
+import time
+from array import array
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+
+from ..random_state import RandomState, get_random_state, set_random_state
+from .batches import ResidentBatches
+from .compiled import LAST_NUMBER, Compiled, structure
+from .reasons import reason_against
+from .run import Run
+
+# Plain steps before the tracing, which takes about as long as they do, 20 ms: so a short run hardly pays
+# for it, and the first loss of a long one does not wait for it.
+WARM_UP = 64
+FEWEST = 4  # batches that are worth the copying
+MOST = 1000  # batches after which the copies are stored, so that a drop costs no more than these
+TRIAL = 8  # batches that a new fast step trains beside the plain one
+ASK_AGAIN = 100  # plain steps after which a reason against the fast step is looked at anew
+
+
+@dataclass
+class Slice:
+    """Batches trained and not yet stored: where the run would stand, and what it would note."""
+
+    random_state: RandomState  # before the first of these batches
+    steps: int
+    epoch: int
+    batch: int
+    batches: ResidentBatches | None
+    epoch_random_state: RandomState | None
+    learning_rate: float
+    number: float  # of steps that the optimizer has taken
+    losses: array = field(default_factory=lambda: array("f"))
+    tests: array = field(default_factory=lambda: array("d"))
+    finite: bool = True
+    late: bool = False
+
+
+class FastStep:
+    """The fast step of one Trainer; see the package's docstring. `steps` counts what it has trained."""
+
+    def __init__(self):
+        self.steps = 0
+        self._plain_left = WARM_UP  # plain steps to come before the fast one is tried
+        self._compiled: Compiled | None = None
+        self._structure: Hashable = None
+        self._proven = False  # whether the trial has shown equal bits
+        self._fault = ""
+
+    def __reduce__(self):
+        """A copy begins anew: what is compiled works on the tensors of this one."""
+        return FastStep, ()
+
+    def reason(self, run: Run) -> str:
+        """Why the plain step trains this run; "" if the fast one may."""
+        if against := reason_against(run):
+            return against
+        self._compile(run)
+        return self._fault
+
+    def source(self, run: Run) -> str:
+        """The source of the step for a full batch; "" where the plain step trains."""
+        return self._compiled.source if not self.reason(run) and self._compiled else ""
+
+    def train(self, run: Run, last: float, deadline: float) -> bool:
+        """Train batches until `last` steps or the deadline, or some of them; False: take a plain step."""
+        if self._plain_left > 0:
+            self._plain_left -= 1
+            return False
+        if last - run.steps < FEWEST or not _stands_in_epoch(run):
+            return False
+        if self.reason(run) or self._compiled is None:
+            self._plain_left = ASK_AGAIN
+            return False
+        try:
+            if self._proven:
+                done = _trained(run, self._compiled, min(last, run.steps + MOST), deadline)
+            else:
+                done = _trained(run, self._compiled, min(last, run.steps + TRIAL), math.inf)
+        except Exception as error:  # the plain step trains this batch; it fails too if the batch is bad
+            self._fault = f"The traced step failed ({type(error).__name__}: {error})."
+            return False
+        if done is None or not done.finite:
+            self._plain_left = ASK_AGAIN if done is None else done.steps - run.steps
+            return False
+        if self._proven:
+            self.steps += done.steps - run.steps
+            self._compiled.store(run, done.number)
+            _store(run, done)
+        else:
+            self._prove(run, self._compiled, done)
+        return True
+
+    def _compile(self, run: Run) -> None:
+        """Make what `_compiled` holds fit the run as it is now."""
+        found = structure(run)
+        if found == self._structure:
+            return
+        self._structure, self._compiled, self._proven, self._fault = None, None, False, ""
+        try:
+            self._compiled = Compiled.of(run)
+        except Exception as error:  # whatever the tracing met: the plain step needs no tracing
+            self._fault = f"The step could not be traced ({type(error).__name__}: {error})."
+        self._structure = found
+
+    def _prove(self, run: Run, compiled: Compiled, done: Slice) -> None:
+        """Train what the fast step has trained with the plain one, which counts, and compare."""
+        after = get_random_state(run.device)
+        set_random_state(done.random_state, run.device)
+        while run.steps < done.steps and math.isfinite(run.step()):
+            pass
+        self._proven = (
+            compiled.equals(run)
+            and run.losses[run.steps - len(done.losses) :] == done.losses
+            and run.tests[len(run.tests) - len(done.tests) :] == done.tests
+            and torch.equal(after["cpu"], get_random_state(run.device)["cpu"])
+        )
+        if not self._proven:
+            self._fault = "The fast step does not give the bits of the plain step on this machine."
+
+
+def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slice | None:
+    """The next batches, trained on copies; None where a plain step must come first.
+
+    The run itself stands where it stood; so does the generator, if a number is not finite or by an
+    error or Ctrl-C.
+    """
+    number = compiled.load(run)
+    if number is None:
+        return None
+    before = get_random_state(run.device)
+    finite = False
+    try:
+        done = _begin(run, number, before)
+        while done.finite and not done.late and done.steps < last and not 0 < run.epochs <= done.epoch:
+            if done.batches is None:
+                done.epoch_random_state = get_random_state(run.device)
+                done.batches = ResidentBatches(run.train_loader)
+            _train_epoch(run, compiled, done, done.batches, last, deadline)
+        finite = done.finite = done.finite and compiled.is_finite()
+    finally:
+        if not finite:
+            set_random_state(before, run.device)
+    return done
+
+
+def _stands_in_epoch(run: Run) -> bool:
+    """Whether the next batch is the one that the Trainer counts, and the model is in train mode."""
+    if run.batch == 0:
+        return run._batches is None
+    # A DataLoader's own iterator keeps its position under another name.
+    position = getattr(run._batches, "position", getattr(run._batches, "_num_yielded", None))
+    return position == run.batch and all(module.training for module in run.model.modules())
+
+
+def _begin(run: Run, number: float, now: RandomState) -> Slice:
+    """A Slice with nothing trained yet. The order of an epoch begun by the plain step is dealt again."""
+    batches = None
+    if run.batch == 0:
+        run.model.train()
+    elif isinstance(run._batches, ResidentBatches):
+        batches = run._batches
+    elif run._epoch_random_state is not None:
+        set_random_state(run._epoch_random_state, run.device)
+        batches = ResidentBatches(run.train_loader)
+        set_random_state(now, run.device)
+    rate = run.optimizer.param_groups[0]["lr"]
+    return Slice(now, run.steps, run.epoch, run.batch, batches, run._epoch_random_state, rate, number)
+
+
+def _train_epoch(
+    run: Run, compiled: Compiled, done: Slice, batches: ResidentBatches, last: float, deadline: float
+) -> None:
+    """Train on, at the most to the epoch's end, and close the epoch there."""
+    with torch.inference_mode():
+        _train_batches(run.learning_rates, compiled, done, batches, last, deadline)
+        if done.finite and done.batch == len(compiled.steps):
+            done.epoch += 1
+            done.batch = 0
+            done.batches = None
+            if run.test_loader is not None and compiled.evaluate is not None:
+                dataset: Any = run.test_loader.dataset
+                logits = compiled.evaluate(dataset.features)
+                loss = run.task.loss(logits, dataset.labels).item()
+                done.tests.extend((done.steps, loss, run.task.score(logits, dataset.labels)))
+
+
+def _train_batches(
+    learning_rates: dict[int, float],
+    compiled: Compiled,
+    done: Slice,
+    batches: ResidentBatches,
+    last: float,
+    deadline: float,
+) -> None:
+    """The loop that everything else is for; what it touches is local."""
+    number, steps, rate = done.number, done.steps, done.learning_rate
+    clock, isfinite = time.perf_counter, math.isfinite
+    left = None if math.isinf(last) else int(last) - steps
+    epoch = zip(compiled.steps, batches.features, batches.labels, strict=True)
+    for step, features, labels in islice(epoch, done.batch, None if left is None else done.batch + left):
+        rate = learning_rates.get(steps, rate)
+        number = min(number + 1, LAST_NUMBER)
+        loss = step(features, labels, rate, number)
+        steps += 1
+        if not isfinite(loss):
+            done.finite = False
+            break
+        done.losses.append(loss)
+        if clock() >= deadline:
+            done.late = True
+            break
+    done.batch += steps - done.steps
+    done.number, done.steps, done.learning_rate = number, steps, rate
+
+
+def _store(run: Run, done: Slice) -> None:
+    """Note in the Trainer what it would have noted itself."""
+    run.steps, run.epoch, run.batch = done.steps, done.epoch, done.batch
+    run.losses.extend(done.losses)
+    run.tests.extend(done.tests)
+    for group in run.optimizer.param_groups:
+        group["lr"] = done.learning_rate
+    if done.batches is not None:
+        done.batches.position = done.batch
+    run._batches, run._epoch_random_state = done.batches, done.epoch_random_state
+    # Only the weights after the last step matter here: they are finite, so none before are wanted.
+    run._last_finite.keep()
