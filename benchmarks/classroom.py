@@ -18,15 +18,13 @@ import random
 import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -52,8 +50,8 @@ class Server:
         self._log = (Path(folder) / "server.txt").open("w")
         self.process = psutil.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
-            cwd=ROOT, env={**os.environ, "TOYTRAIN_RUNS": folder}, stdout=self._log, stderr=self._log,
-            start_new_session=True,
+            cwd=Path(__file__).parents[1], env={**os.environ, "TOYTRAIN_RUNS": folder},
+            stdout=self._log, stderr=self._log, start_new_session=True,
         )  # fmt: skip
 
     def family(self) -> list[psutil.Process]:
@@ -104,7 +102,9 @@ class Student:
             reading = asyncio.create_task(self._read(page))
             await self._rerun(page, {})
             stream = await self._stream_of_page()
-            async with connect(f"{address}{stream}", max_size=None, origin=origin, ping_interval=None) as frames:
+            async with connect(
+                f"{address}{stream}", max_size=None, origin=origin, ping_interval=None
+            ) as frames:
                 watching = asyncio.create_task(self._watch(frames))
                 async with self.told:
                     await self.told.wait_for(lambda: self.header)
@@ -223,14 +223,18 @@ async def attend(server: Server, queries: list[str], seconds: float) -> list[dic
     return got
 
 
-def report(students: list[Student], got: list[dict], memory: list[tuple[float, float]], passed: float) -> None:
+def report(
+    students: list[Student], got: list[dict], memory: list[tuple[float, float]], passed: float
+) -> None:
     print(f"{len(students)} students, {passed:.0f} s")
     for name in ("steps", "frames"):
         rates = sorted(one[name] for one in got)
         print(f"  {name + ' per second and student':<28}{statistics.median(rates):8.1f} median"
               f"{rates[0]:8.1f} least{rates[-1]:8.1f} most")  # fmt: skip
     clicks = sorted(seconds for student in students for seconds in student.clicks)
-    p50, p95, p99 = (1000 * clicks[min(len(clicks) - 1, int(len(clicks) * part))] for part in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (
+        1000 * clicks[min(len(clicks) - 1, int(len(clicks) * part))] for part in (0.5, 0.95, 0.99)
+    )
     print(f"  {'click to effect':<28}{p50:8.0f} ms p50{p95:8.0f} p95{p99:8.0f} p99"
           f"   ({len(clicks)} clicks)")  # fmt: skip
     print(f"  {'lost clicks, gaps in news':<28}{sum(s.lost for s in students):8d}"
@@ -244,7 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=30)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--largest", action="store_true", help="then again, with the largest net for one of them")
+    parser.add_argument(
+        "--largest", action="store_true", help="then again, with the largest net for one of them"
+    )
     options = parser.parse_args()
     queries = [f"speed=0&seed={number}" for number in range(options.students)]
     with tempfile.TemporaryDirectory() as folder:

@@ -375,6 +375,19 @@ def test_the_speed_is_what_was_chosen(visit):
 # The run is a plain PyTorch script
 
 
+def test_what_backward_does_is_shown_on_request_and_changes_no_bit(visit, rerun):
+    visitor = visit("optimizer=adam&learning_rate=0.01&speed=0")
+    visitor.train(400)
+    visitor.click("what backward() does")
+    dialog = visitor.page.get_by_role("dialog")
+    dialog.get_by_text("def step(features").first.wait_for()
+    assert "grad_layers_0_weight" in dialog.inner_text()
+    visitor.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    visitor.train(100)
+    assert rerun(visitor.download("Script (.py)")) == visitor.losses()
+
+
 def test_the_losses_on_the_screen_are_those_that_the_downloaded_script_prints(visit, python, tmp_path):
     visitor = visit("dropout=0.2&optimizer=adam&learning_rate=0.01&dataset=spirals&classes=3")
     visitor.train(150)

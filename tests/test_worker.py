@@ -600,6 +600,7 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("safetensors", {}),
         ("checkpoint", {}),
         ("script", {}),
+        ("fast_step", {}),
     ],
 )
 def test_a_command_to_a_closed_run_is_refused(worker, clock, name, arguments):
@@ -650,6 +651,17 @@ def test_weights_of_another_network_are_refused_and_no_run_is_made(worker):
     assert worker.runs == {}
 
 
+def test_the_fast_step_of_a_run_can_be_read_and_changes_nothing():
+    worker = Worker()
+    opened(worker, DROPOUT)
+    reason, source = command(worker, "fast_step")
+    assert reason == ""
+    assert "def step(features, labels, learning_rate, number):" in source
+    for _ in range(3):
+        command(worker, "step_batch")
+    assert worker.runs["a"].trainer.losses.tolist() == alone(DROPOUT, 3).losses.tolist()
+
+
 def test_a_run_whose_weights_the_seed_drew_has_no_initial_file(worker):
     opened(worker)
     with pytest.raises(ToytrainError, match="its seed drew"):
@@ -658,7 +670,7 @@ def test_a_run_whose_weights_the_seed_drew_has_no_initial_file(worker):
 
 def test_the_refusals_above_are_those_of_every_command():
     tried = {mark.args[1][number][0] for mark in
-             test_a_command_to_a_closed_run_is_refused.pytestmark for number in range(12)}  # fmt: skip
+             test_a_command_to_a_closed_run_is_refused.pytestmark for number in range(13)}  # fmt: skip
     assert tried == set(worker_module.COMMANDS) - worker_module.WITHOUT_A_RUN
 
 

@@ -149,6 +149,10 @@ class Run:
         """The plain PyTorch script that the run equals so far."""
         return self._ask("script")
 
+    def fast_step(self) -> tuple[str, str]:
+        """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
+        return self._ask("fast_step")
+
     def wait_until_open(self, seconds: float) -> bool:
         """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
         with self.changed:

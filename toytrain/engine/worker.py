@@ -280,6 +280,11 @@ class Worker:
         started_from_file = trainer.initial_weights is not None
         return write_script(run.config, trainer.learning_rates, trainer.steps or None, started_from_file)
 
+    def fast_step(self, run_id: str) -> tuple[str, str]:
+        """Why the run takes plain steps only, or ""; and the source of its fast step, or ""."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return run.trainer.why_plain, run.trainer.fast_step_source
+
     def close(self, run_id: str) -> None:
         self.runs.pop(run_id, None)
         self._turn = [other for other in self._turn if other != run_id]
@@ -482,6 +487,7 @@ COMMANDS = {
         Worker.safetensors,
         Worker.checkpoint,
         Worker.script,
+        Worker.fast_step,
         Worker.close,
     )
 }

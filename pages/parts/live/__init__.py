@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from toytrain import ToytrainError
 from toytrain.engine import Run
 
+from ..words import _
 from . import words
 from .routes import PLOTLY, STATIC, STREAM
 
@@ -32,7 +34,7 @@ _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=
 
 def show(run: Run) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes."""
-    _views(
+    asked = _views(
         key="live",
         data={
             "module": f"{STATIC}/index.js",
@@ -44,7 +46,30 @@ def show(run: Run) -> None:
         },
         on_status_change=_rerun,
         on_gone_change=_rerun,
+        on_backward_change=_rerun,
     )
+    if asked.backward:
+        _show_fast_step(run)
+
+
+@st.dialog(_("What backward() really does"), width="large")
+def _show_fast_step(run: Run) -> None:
+    """The operations that a step consists of, or the sentence that says why only plain steps are taken."""
+    try:
+        reason, source = run.fast_step()
+    except ToytrainError as error:
+        reason, source = str(error), ""
+    if not source:
+        st.info(reason)
+        return
+    st.caption(
+        _(
+            "Trainer.step once, traced: autograd's backward pass and the optimizer written out as single "
+            "operations on one flat tensor. The run trains with these lines where they give the same bits, "
+            "which each run proves first, and where more than a few batches are trained at once."
+        )
+    )
+    st.code(source, language="python")
 
 
 def show_chart(figure: "go.Figure", key: str, alt: str) -> None:

@@ -79,4 +79,6 @@ def words() -> dict[str, str]:
         ),
         # one step (step.js)
         "one_step": _("What one step does"),
+        "backward": _("what backward() does"),
+        "backward_help": _("The same step as single operations, as the fast step trains it"),
     }

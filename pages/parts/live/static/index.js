@@ -80,7 +80,13 @@ class LiveViews {
 
   // Built once, and again only in another language; the stream and the run live on.
   #build({ words, plotly }) {
-    const context = { word: translator(words), preferences: this.#preferences, theme: readTheme(this.#host), plotly };
+    const context = {
+      word: translator(words),
+      preferences: this.#preferences,
+      theme: readTheme(this.#host),
+      plotly,
+      ask: (question) => this.#component.setTriggerValue(question, true),
+    };
     this.#unmountViews();
     this.#views = {
       numbers: new Numbers(context),

@@ -12,9 +12,13 @@ const TOKENS = new RegExp([
 export class StepPanel {
   #code = h("code", {});
 
-  constructor({ word }) {
+  constructor({ word, ask }) {
+    const backward = h("button", { type: "button", class: "toytrain-toggle", title: word("backward_help") },
+      word("backward"));
+    backward.onclick = () => ask("backward");
     this.element = h("section", { class: "toytrain-block toytrain-step" },
-      h("header", { class: "toytrain-header" }, h("h2", { class: "toytrain-title" }, word("one_step"))),
+      h("header", { class: "toytrain-header" }, h("h2", { class: "toytrain-title" }, word("one_step")),
+        h("div", { class: "toytrain-tools" }, backward)),
       // Scrollable, so it must be reachable by keyboard.
       h("pre", { class: "toytrain-code", tabindex: "0", "aria-label": word("one_step") }, this.#code));
   }
