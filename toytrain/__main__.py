@@ -256,4 +256,4 @@ class _Interrupt:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    torchrun.leave(main())
