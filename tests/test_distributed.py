@@ -683,13 +683,15 @@ def test_torchrun_trains_and_rank_0_writes_the_files(tmp_path):
 
 
 @slow
-def test_a_distributed_run_resumes_bit_for_bit(tmp_path):
-    settings = ["--points=60", "--batch-size=5", "--dropout=0.3", "--optimizer=adam", "--learning-rate=0.01"]
-    start = ["--standalone", "-m", "toytrain"]
-    finished(torchrun(*start, *settings, "--steps=7", "--checkpoint=half.pth", cwd=tmp_path))
-    finished(torchrun(*start, "--resume=half.pth", "--steps=6", "--losses=resumed.json", cwd=tmp_path))
-    finished(torchrun(*start, *settings, "--steps=13", "--losses=whole.json", cwd=tmp_path))
-    assert (tmp_path / "resumed.json").read_text() == (tmp_path / "whole.json").read_text()
+def test_a_distributed_run_resumes_bit_for_bit_under_torchrun(opened, tmp_path):
+    config = Config(points=60, batch_size=5, dropout=0.3, optimizer="adam", learning_rate=0.01)
+    run = opened(config, Ranks(2), "real")
+    run.step(7)
+    (tmp_path / "half.pth").write_bytes(run.checkpoint())
+    run.step(6)
+    options = ["--resume=half.pth", "--steps=6", "--losses=losses.json"]
+    finished(torchrun("--standalone", "-m", "toytrain", *options, cwd=tmp_path))
+    assert json.loads((tmp_path / "losses.json").read_text()) == list(run.view().losses[0])
 
 
 @slow

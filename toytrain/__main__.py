@@ -267,4 +267,4 @@ class _Interrupt:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    torchrun.leave(main())

@@ -43,6 +43,7 @@ def _edits(config: Config, ranks: Ranks) -> Edits:
         "import numpy": [
             f"# Start it with: torchrun --nproc-per-node={ranks.world_size} script.py  # NEW",
             "import os  # NEW",
+            "import sys  # NEW",
             "",
             KEEP,
         ],
@@ -88,6 +89,9 @@ def _edits(config: Config, ranks: Ranks) -> Edits:
             "if rank == 0:  # NEW: one file is enough",
             '    torch.save(model.state_dict(), "model.pth")  # NEW',
             "destroy_process_group()  # NEW",
+            "sys.stdout.flush()  # NEW",
+            # Rarely a thread of gloo drops a tensor while Python ends, which ends the process with SIGABRT.
+            "os._exit(0)  # NEW: at once, because of issue 190489 of PyTorch",
         ],
     }
     if config.shuffle and not ranks.loader_shuffle:

@@ -6,8 +6,9 @@ they meet (MASTER_ADDR, MASTER_PORT). PyTorch is imported when it is needed.
 
 import contextlib
 import os
+import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from ..config import Config
 from ..errors import ToytrainError
@@ -19,6 +20,19 @@ TIMEOUT = 300.0  # seconds that the processes wait for each other; machines do n
 def is_under_torchrun() -> bool:
     """Whether torchrun, or somebody who sets the same variables, started this process."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def leave(status: int) -> NoReturn:
+    """End this process; one in a process group at once.
+
+    A thread of gloo that drops a tensor while Python ends would end the process with SIGABRT, and so
+    torchrun the others (PyTorch's issue 190489).
+    """
+    if is_under_torchrun():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def tells(error: Exception) -> bool:
