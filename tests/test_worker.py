@@ -650,6 +650,14 @@ def test_weights_of_another_network_are_refused_and_no_run_is_made(worker):
     assert worker.runs == {}
 
 
+def test_a_checkpoint_without_its_losses_makes_no_run_as_that_could_not_be_saved(worker, clock):
+    without = dataclasses.replace(alone(PLAIN, 3), loss_history=array("f"))
+    with pytest.raises(ToytrainError, match="without its losses") as refusal:
+        opened(worker, PLAIN, saved=checkpoint.save(without))
+    assert refusal.value.code == "settings"
+    assert worker.runs == {}
+
+
 def test_a_run_whose_weights_the_seed_drew_has_no_initial_file(worker):
     opened(worker)
     with pytest.raises(ToytrainError, match="its seed drew"):

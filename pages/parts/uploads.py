@@ -57,7 +57,7 @@ class UploadLimit:
                 del files[file]
 
     async def _remove(self, scope: Scope, file: str, files: dict[str, bool]) -> None:
-        """Take a file away as its owner's browser would: with the tokens of the request that comes instead."""
+        """Take a file away as its owner's browser would, with the tokens of the request for another."""
         path = scope["path"].rpartition("/")[0] + "/" + file
         request = {**scope, "method": "DELETE", "path": path, "raw_path": quote(path).encode()}
 
