@@ -13,6 +13,7 @@ import pickle
 import struct
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from array import array
@@ -21,9 +22,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
+import torch.package
 from torch import nn
 
 from toytrain import Config, Trainer, checkpoint
@@ -326,6 +329,10 @@ def _bare_files() -> Iterator[Case]:
               "optimizer_state_dict": optimizer.state_dict()}  # fmt: skip
     yield case("a training checkpoint", saved(around), model)
     yield case("a training checkpoint, older format", saved_legacy(around), model)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5])
+    beside = {"scheduler": schedule.state_dict(), "device": torch.device("cuda", 0), "state": 2**128 - 1}
+    yield case("a schedule, a device and a long number beside", saved({**around, **beside}), model)
+    yield case("a model's name beside", saved({"model": "mlp", "state_dict": model.state_dict()}), model)
     yield case("wrapped as state_dict", saved({"state_dict": prefixed(book, "model.")}), book)
     yield case("wrapped as model", saved({"model": book.state_dict(), "args": {"lr": 0.1}}), book)
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
@@ -335,12 +342,30 @@ def _bare_files() -> Iterator[Case]:
     yield case("parameters", saved(dict(plain.named_parameters())), plain)
     noncontiguous = {key: value.t().contiguous().t() for key, value in plain.state_dict().items()}
     yield case("strides", saved(noncontiguous), plain)
+    types = (torch.float64, torch.float16, torch.bfloat16, torch.float32)
+    mixed = {
+        key: value.to(dtype) for (key, value), dtype in zip(plain.state_dict().items(), types, strict=True)
+    }
+    model = chain(2, 8, 2)
+    model.load_state_dict(mixed)
+    yield case("weights of four types", saved_legacy(mixed), model)
     numbers = torch.randn(100)
     shared = {"0.weight": numbers[10:14].view(2, 2), "0.bias": numbers[:2],
               "1.weight": numbers[20:24].view(2, 2), "1.bias": numbers[98:]}  # fmt: skip
     model = chain(2, 2, 2, between=lambda width: [nn.ReLU()])
     model.load_state_dict({key.replace("1.", "2."): value for key, value in shared.items()})
     yield case("views of one storage", saved(shared), model)
+    yield case("views of one storage, older format", saved_legacy(shared), model)
+    layers = {name: nn.Linear(2, 2) for name in ("вход", "выход")}
+    model = Named("вход relu выход", **layers)
+    yield case("names in other letters", saved(model.state_dict()), model)
+    layers = {"encoder": nn.Sequential(nn.Linear(2, 5), nn.ReLU()), "head": nn.Linear(5, 3)}
+    model = Named("encoder head", **layers)
+    yield case("layers within modules", saved(prefixed(model, "_orig_mod.module.")), model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "my model.v2.pth.tar"
+        torch.save(plain.state_dict(), path)
+        yield case("a path with blanks and dots", path.read_bytes(), plain)
 
 
 def _full_files() -> Iterator[Case]:
@@ -373,6 +398,8 @@ def _full_files() -> Iterator[Case]:
     yield case("full: older format", saved_legacy(torch.load(io.BytesIO(checkpoint.save(snapshot)))))
     diverging = trained(500, dataset="plane", learning_rate=100.0, momentum=0.9)
     yield case("full: diverged", checkpoint.save(diverging.snapshot()))
+    overflown = trained(5, dataset="plane", hidden=(64,) * 5, optimizer="adam", learning_rate=100.0)
+    yield case("full: squares that overflowed", checkpoint.save(overflown.snapshot()))
     changed = trained(5)
     changed.set_learning_rate(0.5)
     changed.advance(steps=2)
@@ -515,7 +542,11 @@ def _time_bombs() -> Iterator[Case]:
         b"}(" + text("x") + six + b"q\x00" + b"".join(text(f"fc{n}.weight") + b"h\x00" for n in range(2000))
         + b"u", SIX), "unfit")  # fmt: skip
     yield Case(
-        "time: 60,000 records", archive([Record(b"a/%d" % n, b"", alignment=1) for n in range(40_000)]), "big"
+        "time: 40,000 records",
+        archive(
+            [Record(b"a/data.pkl", b""), *(Record(b"a/%d" % n, b"", alignment=1) for n in range(40_000))]
+        ),
+        "big",
     )
     yield Case("time: a long name with prefix of digits", zipped(
         dictionary(**{"9" * 4000 + ".weight": six}), SIX), "unfit")  # fmt: skip
@@ -703,6 +734,12 @@ def _containers() -> Iterator[Case]:
             for record in records:
                 file.writestr(record.name.decode(), record.content)
         yield Case(f"container: {name}", buffer.getvalue(), "damaged")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.mkdir("archive/data")
+        for record in records:
+            file.writestr(record.name.decode(), record.content)
+    yield Case("container: unpacked and zipped by a file manager", buffer.getvalue(), "damaged")
 
 
 def _cuts_and_flips() -> Iterator[Case]:
@@ -745,6 +782,21 @@ def _other_formats() -> Iterator[Case]:
     buffer = io.BytesIO()
     np.savez(buffer, a=np.zeros(3))
     yield Case("format: npz", buffer.getvalue(), "foreign")
+    pictures = [Record(b"pictures/code/%d.png" % n, b"\x89PNG") for n in range(1500)]
+    yield Case("format: a zip of pictures", archive(pictures[:3]), "foreign")
+    yield Case("format: a zip of 1,500 pictures", archive(pictures), "foreign")
+    yield Case("format: a zip of a repository, with its comment", archive(pictures[:3], comment=b"a" * 40),
+               "foreign")  # fmt: skip
+    packed = [Record(b"checkpoint/model.pth", saved(Book().state_dict()))]
+    yield Case("format: a zip of a checkpoint", archive(packed), "foreign")
+    exported = io.BytesIO()
+    torch.export.save(torch.export.export(Book(), (torch.zeros(1, 2),)), exported)
+    yield Case("format: an export", exported.getvalue(), "other")
+    exported = io.BytesIO()
+    with torch.package.PackageExporter(exported) as package:
+        package.save_text("model", "readme.txt", "the model")
+    yield Case("format: a package", exported.getvalue(), "other")
+    yield Case("format: a pointer of git's", b"version https://git-lfs.github.com/spec/v1\n", "foreign")
     yield Case("format: onnx", b"\x08\x08\x12\x07pytorch\x1a\x052.1.0" + bytes(100), "foreign")
     yield Case("format: hdf5", b"\x89HDF\r\n\x1a\n" + bytes(100), "foreign")
     yield Case("format: gzip", b"\x1f\x8b\x08" + bytes(100), "foreign")
@@ -760,6 +812,8 @@ def _other_formats() -> Iterator[Case]:
     yield Case("format: a whole model", saved(Book()), "other")
     yield Case("format: a whole model, older format", saved_legacy(chain(2, 3, 2)), "other")
     yield Case("format: a whole Sequential", saved(chain(2, 3, 2)), "other")
+    yield Case("format: a method, not called", saved(Book().state_dict), "other")
+    yield Case("format: a model among others", saved({"epoch": 3, "model": Book()}), "other")
     yield Case("format: a pickled model", pickle.dumps(chain(2, 3, 2)), "other")
     yield Case("format: a pickled state_dict", pickle.dumps(Book().state_dict()), "unsafe")
     yield Case("format: a pickled dict", pickle.dumps({"fc.weight": [1.0]}), "other")
@@ -768,6 +822,8 @@ def _other_formats() -> Iterator[Case]:
     yield Case("format: numpy in a checkpoint", saved(with_numpy), "unsafe")
     yield Case("format: a word document", archive([Record(b"word/document.xml", b"<x/>")]), "foreign")
     yield Case("format: a tensor", saved(torch.zeros(3)), "nostate")
+    yield Case("format: a list of parameters", saved(list(Book().parameters())), "nostate")
+    yield Case("format: lists of numbers", saved({"fc.weight": [[1.0, 2.0]], "fc.bias": [0.0]}), "nostate")
     yield Case("format: a list", saved([Book().state_dict()]), "nostate")
     yield Case("format: an empty dict", saved({}), "nostate")
     yield Case("format: an empty OrderedDict", saved(OrderedDict()), "nostate")
@@ -816,6 +872,11 @@ def _shapes() -> Iterator[Case]:
         "no inputs": {**small, "0.weight": torch.zeros(4, 0)},
         "no neurons": {"0.weight": torch.zeros(0, 2), "0.bias": torch.zeros(0), "2.weight": torch.zeros(2, 0),
                        "2.bias": torch.zeros(2)},
+        "one name twice, with and without a dot": {
+            "weight": torch.zeros(4, 2), "bias": torch.zeros(4), ".weight": torch.ones(4, 2),
+            ".bias": torch.ones(4), "2.weight": torch.zeros(2, 4), "2.bias": torch.zeros(2)},
+        "weights parametrised": state_of(
+            nn.utils.parametrizations.weight_norm(linear(2, 4)), relu, linear(4, 2)),
         "an unknown tensor beside": {**small, "mask": torch.zeros(3)},
         "a transformer": nn.TransformerEncoderLayer(4, 2).state_dict(),
         "whole numbers for weights": {key: value.long() for key, value in small.items()},
@@ -1050,6 +1111,9 @@ def _optimizers() -> Iterator[Case]:
     yield case("a moment is missing", {**good, "state": {**good["state"], 0: {"step": torch.tensor(8.0)}}})
     yield case("negative squares", kept(exp_avg_sq=torch.full((6, 2), -1.0)))
     yield case("moments that are nan", kept(exp_avg=torch.full((6, 2), torch.nan)), "nonfinite")
+    yield case("moments that are infinite", kept(exp_avg=torch.full((6, 2), torch.inf)), "nonfinite")
+    yield case("squares that are nan", kept(exp_avg_sq=torch.full((6, 2), torch.nan)), "nonfinite")
+    yield case("squares below zero, infinite", kept(exp_avg_sq=torch.full((6, 2), -torch.inf)))
     yield case("step -1", kept(step=torch.tensor(-1.0)))
     yield case("step nan", kept(step=torch.tensor(torch.nan)))
     yield case("another step", kept(step=torch.tensor(800.0)))

@@ -307,6 +307,13 @@ def test_a_full_checkpoint_needs_no_notes():
     assert notes_of("full: adam") == ""
 
 
+@pytest.mark.parametrize("how", ["deflated", "unpacked and zipped by a file manager"])
+def test_a_checkpoint_that_was_packed_again_is_told_so(how):
+    data = next(case.data for case in HOSTILE if case.name == f"container: {how}")
+    with pytest.raises(ToytrainError, match="packed once more"):
+        checkpoint.load(data)
+
+
 def test_every_cause_has_a_word_and_a_sentence_of_its_own():
     assert set(SENTENCES) == set(Cause)
     assert Counter(SENTENCES.values()).most_common(1)[0][1] == 1

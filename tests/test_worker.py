@@ -651,6 +651,14 @@ def test_weights_of_another_network_are_refused_and_no_run_is_made(worker):
     assert worker.runs == {}
 
 
+def test_a_checkpoint_without_its_losses_makes_no_run_as_that_could_not_be_saved(worker, clock):
+    without = dataclasses.replace(alone(PLAIN, 3), loss_history=array("f"))
+    with pytest.raises(ToytrainError, match="without its losses") as refusal:
+        opened(worker, PLAIN, saved=checkpoint.save(without))
+    assert refusal.value.code == "settings"
+    assert worker.runs == {}
+
+
 def test_the_fast_step_of_a_run_can_be_read_and_changes_nothing():
     worker = Worker()
     opened(worker, DROPOUT)

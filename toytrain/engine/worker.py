@@ -175,6 +175,12 @@ class Worker:
                 snapshot = checkpoint.load(saved)
                 if history is not None:
                     snapshot = _with_history(snapshot, array("f", history[0]), array("d", history[1]))
+                elif len(snapshot.loss_history) != snapshot.steps:
+                    raise ToytrainError(
+                        "This checkpoint was saved without its losses, so no run can go on from it; download "
+                        "the full checkpoint from the page.",
+                        code="settings",
+                    )
                 trainer.restore(snapshot)
             run = Hosted(trainer, checked, self.clock())
         if history is not None:

@@ -118,9 +118,10 @@ def _layers(state: dict[str, StoredTensor]) -> list[Layer]:
     layers: dict[str, Layer] = {}
     for key, tensor in state.items():
         name, _, part = key.rpartition(".")
-        if part not in BATCH_NORM:
+        layer = layers.setdefault(name, Layer(name))
+        if part not in BATCH_NORM or part in layer.tensors:  # the second: 'weight' and '.weight'
             raise _unfit(f"The tensor {quoted(key)} belongs to a kind of layer that this app cannot show")
-        layers.setdefault(name, Layer(name)).tensors[part] = tensor
+        layer.tensors[part] = tensor
     return list(layers.values())
 
 
@@ -149,7 +150,9 @@ def _check_layer(layer: Layer) -> None:
     optional = {"num_batches_tracked"} if layer.is_batch_norm else set()
     expected = set(BATCH_NORM if layer.is_batch_norm else LINEAR)
     if not expected - optional <= parts.keys() <= expected:
-        raise _unfit(f"The layer {name} is neither a Linear with a bias nor a BatchNorm1d")
+        raise _unfit(
+            f"The layer {name} is neither a Linear with a bias nor a BatchNorm1d with weights and statistics"
+        )
     weight, bias = parts["weight"].shape, parts["bias"].shape
     if layer.is_batch_norm:
         _check_batch_norm_shapes(layer)

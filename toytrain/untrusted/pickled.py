@@ -20,7 +20,7 @@ from .tensors import DTYPES, Storage, StoredTensor, is_count, view
 MAX_OPERATIONS = 50_000  # an honest file of this app's largest network takes 5,000
 MAX_TEXT = 4_096  # bytes of one text
 MAX_NAME = 200  # bytes of a module's or a class's name
-MAX_LONG = 16  # bytes of a whole number; PyTorch's magic number has 10
+MAX_LONG = 32  # bytes of a whole number; one in the state of NumPy's generator can have 17
 MAX_KEY = 10_000  # whole numbers as keys count an optimizer's parameters
 MAX_DEPTH = 12
 MAX_VALUES = 50_000
@@ -342,8 +342,23 @@ def _size(arguments: tuple) -> tuple:
     return arguments[0]
 
 
+def _counter(arguments: tuple) -> dict:
+    """Beside the weights, in the state of a MultiStepLR; like torch.device it is read and not used."""
+    if len(arguments) != 1 or type(arguments[0]) is not dict:
+        raise refusal(Cause.UNSAFE)
+    return arguments[0]
+
+
+def _device(arguments: tuple) -> str:
+    if [type(argument) for argument in arguments] not in ([str], [str, int]):
+        raise refusal(Cause.UNSAFE)
+    return ":".join(map(str, arguments))
+
+
 NAMES = {
     "collections.OrderedDict": _Function(_ordered_dict),
+    "collections.Counter": _Function(_counter),
+    "torch.device": _Function(_device),
     "torch._utils._rebuild_tensor_v2": _Function(_rebuild_tensor),
     "torch._utils._rebuild_parameter": _Function(_rebuild_parameter),
     "torch.Size": _Function(_size),

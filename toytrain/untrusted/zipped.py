@@ -30,6 +30,8 @@ LOCATOR64 = struct.Struct("<4sIQI")
 
 # What a name begins with in archives of PyTorch's that hold programs, not a state_dict.
 PROGRAMS = ("constants.pkl", "code/", ".data/extern_modules", "archive_format", "models/")
+# One of these is in each archive of PyTorch's: a saved object, a package, an export.
+MARKS = (b"/data.pkl", b"/.data/version", b"/archive_format")
 NOTES = {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
 
 HAS_DESCRIPTOR, IS_UTF8 = 0x8, 0x800
@@ -58,6 +60,8 @@ def is_zip(data: bytes) -> bool:
 
 def read(data: bytes) -> object:
     """The saved object of a zip archive. Raises a ToytrainError with its Cause."""
+    if b"PK\5\6" in data and not any(mark in data for mark in MARKS):
+        raise refusal(Cause.FOREIGN)  # a whole archive of pictures, documents, ...
     directory, count = _find_directory(data)
     entries = list(_entries(data[directory.start : directory.stop], count))
     names = _names(entries)
@@ -160,6 +164,10 @@ def _names(entries: list[_Entry]) -> list[str]:
         )
     if "data.pkl" not in names:
         raise refusal(Cause.FOREIGN)
+    if any(entry.method for entry in entries):
+        raise refusal(
+            Cause.DAMAGED, "This checkpoint was packed once more; take the file as torch.save wrote it."
+        )
     if len(roots) != 1 or len(set(names)) != len(names) or not all(_is_known(name) for name in names):
         raise refusal(Cause.DAMAGED)
     return names
@@ -190,11 +198,7 @@ def _records(data: bytes, entries: list[_Entry], names: list[str], end: int) -> 
 
 
 def _check_entry(entry: _Entry) -> None:
-    """Nothing that torch.save never writes: compression, encryption, folders, attributes, disks."""
-    if entry.method:
-        raise refusal(
-            Cause.DAMAGED, "This checkpoint was packed once more; take the file as torch.save wrote it."
-        )
+    """Nothing that torch.save never writes: encryption, folders, attributes, disks."""
     if entry.packed != entry.size or entry.flags & ~(HAS_DESCRIPTOR | IS_UTF8):
         raise refusal(Cause.DAMAGED)
     if entry.attributes or entry.disk or entry.extras:
