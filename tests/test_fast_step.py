@@ -247,6 +247,15 @@ def test_a_loss_that_is_marked_as_traceable_gives_equal_bits():
     assert equals_plain_steps(lambda: by_hand(sgd, loss=smoothed))
 
 
+def test_two_marked_losses_of_one_name_are_not_taken_for_each_other():
+    losses = [
+        traceable(lambda logits, labels: F.cross_entropy(logits, labels)),
+        traceable(lambda logits, labels: F.cross_entropy(logits, labels) * 2),
+    ]
+    for loss in losses:
+        assert equals_plain_steps(lambda loss=loss: by_hand(sgd, loss=loss))
+
+
 class Beside(nn.Module):
     """A model with a weight that only its loss uses."""
 

@@ -27,9 +27,9 @@ OTHER_WAYS = ("maximize", "foreach", "fused", "capturable", "differentiable", "a
 def traceable(loss, *settings):
     """Mark a loss as made of PyTorch's operations on tensors alone: no state, no branch, no random number.
 
-    `settings` is what the loss was made with; losses of one function and equal settings are alike.
+    `settings` is what the loss was made with; losses of equal code and equal settings are alike.
     """
-    loss.traceable = (loss.__qualname__, *settings)
+    loss.traceable = (loss.__code__, *settings)
     return loss
 
 
