@@ -409,6 +409,9 @@ def _full_files() -> Iterator[Case]:
     yield case("full: a changed learning rate", checkpoint.save(changed.snapshot()))
     changed.learning_rates = {20: 0.1, **changed.learning_rates}
     yield case("full: thrown back before a change of the learning rate", checkpoint.save(changed.snapshot()))
+    minus_zero = torch.load(io.BytesIO(whole(6, noise=0.0)))
+    minus_zero["config"]["noise"] = -0.0
+    yield case("full: noise of minus zero", saved(minus_zero))
     shortened = replace(snapshot, config=replace(snapshot.config, epochs=1))
     yield case("full: resumed with fewer epochs than were done", checkpoint.save(shortened))
 
