@@ -91,7 +91,7 @@ def show_upload(here: session.Session) -> None:
     data = file.getvalue()
     try:
         found = session.inspect(data)
-        present = session.inspect(here.run.model())
+        present = here.run.tensors()
     except ToytrainError as error:
         st.error(controls.escaped(str(error)))
         return
@@ -111,7 +111,7 @@ def show_upload(here: session.Session) -> None:
             st.switch_page("train.py")
 
 
-def show_contents(found: dict[str, Any], config: Config, present: dict[str, Any]) -> None:
+def show_contents(found: dict[str, Any], config: Config, present: list[dict[str, Any]]) -> None:
     """What the file is, and each of its tensors beside the one of the present network."""
     layers = arrows(layer_sizes(config))
     if found["is_full"]:
@@ -122,8 +122,8 @@ def show_contents(found: dict[str, Any], config: Config, present: dict[str, Any]
     st.caption("\n".join(f"- {controls.escaped(note)}" for note in found["notes"]))
     rows = []
     names = layer_names(found["tensors"])
-    names += layer_names(present["tensors"])[len(names) :]
-    for name, there, here in zip_longest(names, found["tensors"], present["tensors"]):
+    names += layer_names(present)[len(names) :]
+    for name, there, here in zip_longest(names, found["tensors"], present):
         sizes = [size(tensor["shape"]) if tensor else "–" for tensor in (there, here)]
         rows.append({
             _("layer"): name,

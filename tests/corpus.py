@@ -400,6 +400,8 @@ def _full_files() -> Iterator[Case]:
     yield case("full: diverged", checkpoint.save(diverging.snapshot()))
     overflown = trained(5, dataset="plane", hidden=(64,) * 5, optimizer="adam", learning_rate=100.0)
     yield case("full: squares that overflowed", checkpoint.save(overflown.snapshot()))
+    overflown = trained(70, points=500, hidden=(30, 20), batch_norm=True, drop_last=True, learning_rate=50.0)
+    yield case("full: a variance that overflowed", checkpoint.save(overflown.snapshot()))
     changed = trained(5)
     changed.set_learning_rate(0.5)
     changed.advance(steps=2)
@@ -407,6 +409,9 @@ def _full_files() -> Iterator[Case]:
     yield case("full: a changed learning rate", checkpoint.save(changed.snapshot()))
     changed.learning_rates = {20: 0.1, **changed.learning_rates}
     yield case("full: thrown back before a change of the learning rate", checkpoint.save(changed.snapshot()))
+    minus_zero = torch.load(io.BytesIO(whole(6, noise=0.0)))
+    minus_zero["config"]["noise"] = -0.0
+    yield case("full: noise of minus zero", saved(minus_zero))
     shortened = replace(snapshot, config=replace(snapshot.config, epochs=1))
     yield case("full: resumed with fewer epochs than were done", checkpoint.save(shortened))
 
@@ -904,6 +909,7 @@ def _numbers() -> Iterator[Case]:
     yield Case("number: infinite as float16", saved(half), "nonfinite")
     for part, value, expected in (
         ("running_var", -1.0, "unfit"), ("running_var", float("nan"), "nonfinite"),
+        ("running_var", float("inf"), "nonfinite"),
         ("running_mean", float("inf"), "nonfinite"), ("num_batches_tracked", -1, "unfit"),
         ("num_batches_tracked", 2**62, "unfit"),
     ):  # fmt: skip
@@ -998,6 +1004,14 @@ def _metadata() -> Iterator[Case]:
         "a weight of another type", "settings", model_state_dict={**weights, key: torch.zeros(6, 2).half()}
     )
     yield case("a weight that is a number", "nostate", model_state_dict={**weights, key: 1.0})
+    normed_state = torch.load(io.BytesIO(whole(8, batch_norm=True, drop_last=True, batch_size=30)))
+    for name, part, value, expected in (
+        ("a mean that is infinite", "running_mean", torch.inf, "nonfinite"),
+        ("a variance that is nan", "running_var", torch.nan, "nonfinite"),
+        ("a variance of minus infinity", "running_var", -torch.inf, "unfit"),
+    ):
+        broken = {**normed_state["model_state_dict"], f"layers.1.{part}": torch.full((6,), value)}
+        yield Case(f"whole: {name}", saved({**normed_state, "model_state_dict": broken}), expected)
     yield case("a weight too many", "settings", model_state_dict={**weights, "x.weight": torch.zeros(2, 2)})
     yield case(
         "a weight that is nan", "nonfinite", model_state_dict={**weights, key: torch.full((6, 2), torch.nan)}

@@ -3,6 +3,7 @@ go on from it. Streamlit's AppTest over pages/main.py, with a real engine of one
 
 import hashlib
 import io
+import math
 import re
 import tempfile
 from dataclasses import replace
@@ -23,6 +24,7 @@ from toytrain import Config, ToytrainError, Trainer, checkpoint, engine
 pytestmark = pytest.mark.slow
 
 GO_ON = "Go on from this file"
+WITHOUT_LOSSES = "full: the engine's, without history"
 HONEST = corpus.honest()
 HOSTILE = corpus.hostile(f"{tempfile.gettempdir()}/toytrain-page-canary")
 
@@ -135,6 +137,28 @@ def test_no_hostile_file_changes_the_session_or_the_run(open_page):
         assert page.digest() == before, case.name
 
 
+def test_a_file_whose_run_is_not_made_in_time_leaves_the_run_in_place(open_page, monkeypatch):
+    page = open_page()
+    before = page.digest()
+    page.upload(saved(network(2, 8, 2)))
+    monkeypatch.setattr(engine.Run, "wait_until_open", lambda *_: False)
+    page.click(GO_ON)
+    assert any("does not answer" in sentence for sentence in page.sentences())
+    assert page.digest() == before
+
+
+def test_a_run_whose_statistics_overflowed_can_be_left_and_come_back_to(open_page):
+    page = open_page(steps=0, batch_norm="true", drop_last="true", learning_rate="100", hidden="8,8")
+    while all(math.isfinite(tensor["greatest"]) for tensor in page.run.tensors()):
+        page.run.step_batch()
+        assert page.run.status != "diverged"
+    page.upload(saved(network(2, 8, 2)))
+    assert page.offers_to_go_on
+    at = page.run.steps
+    page.go_on(page.run.checkpoint())
+    assert page.run.steps == at
+
+
 def test_a_file_that_the_settings_cannot_train_is_refused_where_it_was_uploaded(open_page):
     page = open_page(batch_size="1")
     before = page.digest()
@@ -148,7 +172,9 @@ def test_a_file_that_the_settings_cannot_train_is_refused_where_it_was_uploaded(
 # Accepted
 
 
-@pytest.mark.parametrize("case", HONEST, ids=[case.name for case in HONEST])
+@pytest.mark.parametrize(
+    "case", [case for case in HONEST if case.name != WITHOUT_LOSSES], ids=lambda case: case.name
+)
 def test_an_honest_file_becomes_the_run_and_trains(open_page, case):
     page = open_page(steps=1)
     old = page.run
@@ -156,12 +182,21 @@ def test_an_honest_file_becomes_the_run_and_trains(open_page, case):
     page.go_on(case.data)
     assert page.run is not old
     assert page.run.steps == found.steps
-    started_from = checkpoint.load(page.run.model()).weights.values()
+    started_from = checkpoint.load(page.run.checkpoint()).weights.values()
     for here, there in zip(started_from, found.weights.values(), strict=True):
         assert torch.equal(here, there)
     page.run.step_batch()
     assert page.run.steps == found.steps + (page.run.status not in ("finished", "diverged"))
     assert case.expected == ACCEPTED
+
+
+def test_a_checkpoint_without_its_losses_leaves_the_run_in_place(open_page):
+    page = open_page()
+    before = page.digest()
+    page.upload(next(case.data for case in HONEST if case.name == WITHOUT_LOSSES))
+    page.click(GO_ON)
+    assert any("without its losses" in sentence for sentence in page.sentences())
+    assert page.digest() == before
 
 
 def test_looking_at_a_file_changes_nothing(open_page):

@@ -273,6 +273,11 @@ def test_equal_configs_are_one_key():
     assert len({Config(hidden=(4,)), Config(hidden=[4]), Config(hidden=(4.0,))}) == 1
 
 
+def test_minus_zero_is_zero():
+    """NumPy refuses it as a standard deviation, and a file or an address may hold it."""
+    assert str(Config(noise=-0.0).noise) == str(Config.from_query("noise=-0").noise) == "0.0"
+
+
 def test_whole_numbers_given_as_floats_are_the_same_run():
     assert Config(points=100.0, noise=1) == Config(points=100, noise=1.0)
     assert isinstance(Config(points=100.0).points, int)

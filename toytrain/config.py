@@ -265,7 +265,8 @@ def _check(spec: "dataclasses.Field[Any]", value: Any) -> Any:
     default: Any = spec.default
     if bounds.count is None:
         if _permits(bounds, default, value):
-            return type(default)(value)
+            # Minus zero is zero; NumPy refuses it as a standard deviation.
+            return float(value) + 0.0 if isinstance(default, float) else type(default)(value)
     elif isinstance(value, list | tuple) and bounds.count[0] <= len(value) <= bounds.count[1]:
         example = default[0]
         if all(_permits(bounds, example, item) for item in value):

@@ -81,7 +81,9 @@ class Session:
         pool = engine.pool()
         new = pool.open(config, self.speed, checkpoint, weights)
         try:
-            new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
+            is_open = new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
+            if not is_open and (checkpoint or weights):  # only the worker can tell whether the file works
+                raise ToytrainError(_("The training engine does not answer; try again in a moment."))
         except ToytrainError:
             pool.close(new)
             raise

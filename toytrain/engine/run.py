@@ -129,6 +129,10 @@ class Run:
         self._ask("set_speed", speed=batches_per_second)
         self.speed = batches_per_second
 
+    def tensors(self) -> list[dict[str, Any]]:
+        """Each tensor of the network: key, shape, least, mean and greatest number."""
+        return self._ask("tensors")
+
     def model(self) -> bytes:
         """model.pth, the bare state_dict."""
         return self._ask("model")

@@ -216,6 +216,11 @@ class Worker:
             ],
         }
 
+    def tensors(self, run_id: str) -> list[dict[str, Any]]:
+        """The run's own network as `inspect` gives a file's, also where not every number is finite."""
+        state = self.runs[run_id].trainer.model.state_dict()
+        return [_describe_tensor(key, key, tensor) for key, tensor in state.items()]
+
     def play(self, run_id: str) -> int:
         self.runs[run_id].play(math.inf, self.clock())
         return self._changed(run_id)
@@ -488,6 +493,7 @@ COMMANDS = {
         Worker.set_learning_rate,
         Worker.set_speed,
         Worker.want_frame,
+        Worker.tensors,
         Worker.model,
         Worker.initial_model,
         Worker.safetensors,

@@ -235,12 +235,18 @@ def _read(layer: Layer) -> Iterator[torch.Tensor]:
             yield torch.tensor(0)  # PyTorch before 0.4.1 did not save it
 
 
-def read_weights(key: str, stored: StoredTensor) -> torch.Tensor:
-    """The finite numbers of a tensor, in float32."""
+def read_weights(key: str, stored: StoredTensor, of_a_run: bool = False) -> torch.Tensor:
+    """The finite numbers of a tensor, in float32.
+
+    Of a run's own batch norm the variance may be infinite: at a high learning rate it overflows, and
+    the run goes on, because training does not look at it.
+    """
     tensor = stored.read().to(torch.float32)
-    if not tensor.isfinite().all():  # after the conversion, which can overflow
+    is_variance = key.endswith("running_var")
+    may_overflow = is_variance and of_a_run
+    if tensor.isnan().any() or (tensor.isinf().any() and not may_overflow):  # converting can overflow too
         raise refusal(Cause.NONFINITE)
-    if key.endswith("running_var") and (tensor < 0).any():  # its square root would be no number
+    if is_variance and (tensor < 0).any():  # its square root would be no number
         raise _unfit(f"The tensor {quoted(key)} holds a negative variance")
     return tensor
 

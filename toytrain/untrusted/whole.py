@@ -93,7 +93,7 @@ def read_state_dict(stored: object, model: NeuralNetwork) -> dict[str, torch.Ten
     return {
         key: read_number_of_batches(key, stored[key])
         if tensor.dtype == torch.int64
-        else read_weights(key, stored[key])
+        else read_weights(key, stored[key], of_a_run=True)
         for key, tensor in expected.items()
     }
 
