@@ -13,7 +13,7 @@ from toytrain.datasets import DATASETS
 from toytrain.distributed import MOST_RANKS, DistributedRun, Plan, Ranks, Step, View
 
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
-LOOK_EVERY = 0.5  # seconds between two looks at a run that has not ended
+LOOK_EVERY = {"paused": 2.0}  # seconds between two looks at a run that has not ended, if not 0.5
 SPEEDS = (1, 5, 20, 100, 0)  # steps per second; 0: as fast as it goes
 EPOCHS_DEALT = (3, 10, 50)  # for how many epochs the cards are dealt, as far as they are needed
 RANKS_BESIDE = 4
@@ -334,7 +334,7 @@ speed = show_strip(setup, run, permitted=plan is not None)
 if run is not None:
     if setup != Setup(run.config, run.ranks, run.kind):
         st.info(_("Start ranks begins a run with the settings on the left; this one keeps its own."))
-    looking = st.fragment(show_run, run_every=None if run.ended else LOOK_EVERY)
+    looking = st.fragment(show_run, run_every=None if run.ended else LOOK_EVERY.get(run.status, 0.5))
     looking(run, here.ranks_before, run.status, speed)
 elif plan is not None:
     st.caption(_("Start the ranks: they stand at step 0 until you press Play or Step batch."))

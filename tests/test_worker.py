@@ -106,6 +106,22 @@ def pictures(frames, run_id="a"):
     return [frame.picture for told, frame in frames if told == run_id and frame.picture is not None]
 
 
+def test_many_watched_runs_get_fewer_frames_and_are_told_so(worker, clock):
+    few, many = "ab", "abcdefghijklmnop"
+    slowed = {}
+    for runs in few, many:
+        for run_id in runs:
+            if run_id not in worker.runs:
+                opened(worker, PLAIN, run_id)
+            command(worker, "play", run_id)
+        for _ in range(40):
+            for run_id in runs:
+                command(worker, "want_frame", run_id)
+            frames = host(worker, clock, 0.05)
+        slowed[len(runs)] = frames[-1][1].header["slowed_by"]
+    assert slowed == {2: 0, 16: 16}
+
+
 # Turns
 
 

@@ -18,7 +18,8 @@ class Frame:
     """One look at a run: where it stands, and what is new since the last Frame.
 
     `header` holds step, epoch, batch, batches, samples, rate (steps per second), status,
-    message, learning_rate, train_loss, test_loss, train_score, test_score. `picture` is the decision
+    message, slowed_by (how many runs share the process, where that slows the frames; else 0),
+    learning_rate, train_loss, test_loss, train_score, test_score. `picture` is the decision
     boundary, one byte per cell (see Task.shades). `wrong` is a bitset over the training and then the
     test points. `losses` are float32 from index `losses_from` on; `tests` rows of three float64
     (step, loss, score) from row `tests_from` on. `checkpoint`, where present, is what the run can be

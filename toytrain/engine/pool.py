@@ -347,8 +347,9 @@ def _opened(run: Run, answer: Future) -> None:
         run.opened(answer.result())
     elif isinstance(error, WorkerDied):
         pass  # its successor has been asked as well
-    elif isinstance(error, ToytrainError) and run.description is None:
-        run.refused(error)
+    elif run.description is None:
+        broken = ToytrainError("The run could not be made; press Reset, or reload the page.")
+        run.refused(error if isinstance(error, ToytrainError) else broken)
 
 
 def _default_workers() -> int:

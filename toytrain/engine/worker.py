@@ -32,6 +32,7 @@ from .frame import Frame
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
+SLOW = 0.1  # seconds between two frames, from which on the page says so
 FRAME_COST = 0.005  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
 RESOLUTION = 100
@@ -334,8 +335,11 @@ class Worker:
 
     def _frame_interval(self, now: float) -> float:
         """Seconds between two frames of a run: more where many are watched, so that they train."""
-        watched = sum(run.playing and now - run.wanted_at < 1 for run in self.runs.values())
-        return max(FRAME_EVERY, 2 * FRAME_COST * watched)
+        return max(FRAME_EVERY, 2 * FRAME_COST * self._watched(now))
+
+    def _watched(self, now: float) -> int:
+        """How many runs play and are looked at."""
+        return sum(run.playing and now - run.wanted_at < 1 for run in self.runs.values())
 
     def _train_next(self) -> None:
         """One slice for the first run in turn that may step; it then goes to the end of the line."""
@@ -395,6 +399,7 @@ class Worker:
             "rate": run.rate if run.playing else 0.0,
             "status": run.status,
             "message": run.message,
+            "slowed_by": self._watched(now) if self._frame_interval(now) > SLOW else 0,
             "learning_rate": snapshot.learning_rate,
         }
         losses_from, tests_from = run.told_losses, run.told_tests

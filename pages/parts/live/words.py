@@ -33,6 +33,7 @@ def words() -> dict[str, str]:
         "status_failed": _("Failed"),
         "warming": _("The training engine is warming up …"),
         "connection_lost": _("Connection lost, reconnecting …"),
+        "slowed": _("updates slowed: {runs} runs train beside one another"),
         # decision boundary (boundary.js)
         "boundary": _("Decision boundary"),
         "predictions": _("Predictions"),

@@ -27,6 +27,7 @@ export class Numbers {
   #cells = new Map();
   #status = h("p", { class: "toytrain-status", role: "status", "aria-live": "polite" });
   #connection = h("p", { class: "toytrain-connection", hidden: "" });
+  #slowed = h("p", { class: "toytrain-slowed", hidden: "" });
 
   // Throttled, because each change of it is read out.
   #tell = atMostEvery(SPOKEN_EVERY_MS, ({ status, message }) => {
@@ -46,7 +47,7 @@ export class Numbers {
     }
     setText(this.#connection, word("connection_lost"));
     this.element = h("section", { class: "toytrain-top" }, row,
-      h("div", { class: "toytrain-lines" }, this.#status, this.#connection));
+      h("div", { class: "toytrain-lines" }, this.#status, this.#slowed, this.#connection));
     this.draw(BEFORE_THE_FIRST_FRAME);
     this.#say("starting", "");
   }
@@ -57,6 +58,8 @@ export class Numbers {
       setText(cell.label, this.#word(label(spec)));
       setText(cell.figure, figure(head, spec));
     }
+    this.#slowed.hidden = !head.slowed_by;
+    if (head.slowed_by) setText(this.#slowed, this.#word("slowed", { runs: head.slowed_by }));
     if (head.status) this.#say(head.status, head.message);
   }
 
