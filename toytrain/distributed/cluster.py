@@ -16,7 +16,7 @@ from .run import DistributedRun, new_id
 
 MOST_RUNS = 200
 TIMEOUT = 30.0  # seconds that ranks wait for each other
-PLACES = 4  # rank processes at once where TOYTRAIN_RANKS does not say; each takes some 230 MiB
+PLACES = 4  # rank processes at once where TOYTRAIN_RANKS does not say; each takes some 300 MiB
 UNSEEN_FOR = 120.0  # seconds after which a run that nobody looks at ends or pauses
 
 
