@@ -14,6 +14,7 @@ from toytrain.distributed import MOST_RANKS, DistributedRun, Plan, Ranks, Step, 
 
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 LOOK_EVERY = {"paused": 2.0}  # seconds between two looks at a run that has not ended, if not 0.5
+ANSWER_WITHIN = 1.0  # seconds that a click waits for its steps; what takes longer is seen at the next look
 SPEEDS = (1, 5, 20, 100, 0)  # steps per second; 0: as fast as it goes
 EPOCHS_DEALT = (3, 10, 50)  # for how many epochs the cards are dealt, as far as they are needed
 RANKS_BESIDE = 4
@@ -125,9 +126,11 @@ def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> int
                       type="secondary" if over else "primary",
                       on_click=session.attempt, args=(run and run.play,))  # fmt: skip
         st.button(_("Step batch"), key="ranks_step", disabled=over, on_click=session.attempt,
-                  args=(run and run.step,), help=_("One batch on every rank."))  # fmt: skip
+                  args=(lambda: run and run.step(seconds=ANSWER_WITHIN),),
+                  help=_("One batch on every rank."))  # fmt: skip
         st.button(_("Step epoch"), key="ranks_step_epoch", disabled=over, on_click=session.attempt,
-                  args=(run and run.step_epoch,), help=_("To the end of the epoch."))  # fmt: skip
+                  args=(lambda: run and run.step_epoch(seconds=ANSWER_WITHIN),),
+                  help=_("To the end of the epoch."))  # fmt: skip
         st.button(_("Stop"), key="ranks_stop", disabled=over, on_click=session.attempt,
                   args=(run and run.stop,),
                   help=_("Ends the processes; what was found stays on the page."))  # fmt: skip
@@ -222,7 +225,8 @@ def show_figures(view: View) -> None:
          _("The largest difference of a weight between two ranks.")),
         (_("one process differs by"), difference(view.difference),
          _("The largest difference of a weight from a single process that trains on the same global batches, "
-           "measured on this run after this step.")),
+           "measured on this run after this step. With dropout or batch norm it is large by nature: each "
+           "rank draws and normalises for itself.")),
     )  # fmt: skip
     with st.container(horizontal=True, gap="large"):
         for label, value, about in figures:
@@ -326,7 +330,8 @@ for notice in here.notices:
     st.warning(controls.escaped(notice))
 show_mistakes(setup.ranks)
 try:
-    plan = plan_up_to(setup.config, setup.ranks, 0)
+    with st.spinner(_("Dealing the shards …")):  # the first time the process that deals them has to start
+        plan = plan_up_to(setup.config, setup.ranks, 0)
 except ToytrainError as error:
     st.error(controls.escaped(str(error)))
     plan = None

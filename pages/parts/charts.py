@@ -11,22 +11,24 @@ from .words import _
 # Okabe-Ito, whose colours stay apart for colour-blind eyes.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442")
 GREY = "#8a8f98"
+MOST_STEPS = 500  # drawn of a curve
 MOST_POINTS = 600  # drawn of those that are in no batch
 
 
 def rank_losses(losses: Sequence[Sequence[float]], single: Sequence[float]) -> go.Figure:
     """The loss of each rank by step, and of the single process on the same global batches."""
     figure = _figure(height=260, left=48, bottom=40)
-    steps = list(range(1, len(losses[0]) + 1))
-    mode = "lines+markers" if len(steps) <= 30 else "lines"
-    for rank, values in enumerate(losses):
-        line = {"color": COLOURS[rank], "width": 2}
-        figure.add_scatter(
-            x=steps, y=list(values), mode=mode, name=_("rank {rank}").format(rank=rank), line=line
-        )
+    curves = [
+        (_("rank {rank}").format(rank=rank), values, {"color": COLOURS[rank], "width": 2})
+        for rank, values in enumerate(losses)
+    ]
     if single:
-        line = {"color": GREY, "width": 1.5, "dash": "dot"}
-        figure.add_scatter(x=steps, y=list(single), mode="lines", name=_("one process"), line=line)
+        curves.append((_("one process"), single, {"color": GREY, "width": 1.5, "dash": "dot"}))
+    for name, values, line in curves:
+        seen = range(0, len(values), len(values) // MOST_STEPS + 1)
+        mode = "lines+markers" if len(seen) <= 30 else "lines"
+        x, y = [at + 1 for at in seen], [values[at] for at in seen]
+        figure.add_scatter(x=x, y=y, mode=mode, name=name, line=line)
     figure.update_layout(
         legend={"orientation": "h", "y": 1.12},
         xaxis={"title": {"text": _("step")}, "rangemode": "tozero"},
