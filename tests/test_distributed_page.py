@@ -120,6 +120,8 @@ def test_without_ddp_the_replicas_drift_apart_while_the_accuracy_stays_one(page)
     page.start()
     page.click("Step epoch")
     page.click("Step epoch")
+    wait_until(lambda: page.run.view().epoch == 2, 10, "the epochs are trained")
+    page.look()
     assert float(page.figures()["ranks differ by"]) > 0.01
     assert page.figures()["train/test score per rank"] == "1.00/1.00  1.00/1.00"
     assert any("weights differ" in text.value for text in page.app.markdown)
@@ -158,7 +160,8 @@ def test_the_settings_of_the_train_page_are_trained_by_ranks_too():
     assert page.run.config == Config(
         dataset="spirals", classes=3, hidden=(8, 8), optimizer="adam", learning_rate=0.01
     )
-    assert page.run.view().epoch == 1
+    wait_until(lambda: page.run.view().epoch == 1, 10, "the epoch is trained")
+    page.look()
     assert float(page.figures()["one process differs by"]) < 1e-4
 
 
