@@ -31,9 +31,11 @@ from ..trainer import Trainer
 from .frame import Frame
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
+ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
+LEAST = 0.004
 FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 SLOW = 0.1  # seconds between two frames, from which on the page says so
-FRAME_COST = 0.005  # seconds: with many watched runs, frames take at most half of the time
+FRAME_COST = 0.0035  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
 RESOLUTION = 100
 # So that every full checkpoint can be uploaded again: 4 bytes of history per batch and 24 per epoch.
@@ -343,6 +345,8 @@ class Worker:
 
     def _train_next(self) -> None:
         """One slice for the first run in turn that may step; it then goes to the end of the line."""
+        playing = sum(run.playing for run in self.runs.values())
+        seconds = min(SLICE, max(LEAST, ROUND / max(playing, 1)))
         for run_id in self._turn:
             run = self.runs[run_id]
             now = self.clock()
@@ -351,7 +355,7 @@ class Worker:
                 continue
             self._turn.remove(run_id)
             self._turn.append(run_id)
-            self._train(run, int(steps), SLICE)
+            self._train(run, int(steps), seconds)
             if run.speed and run.permitted(self.clock()) > run.speed / 2:
                 run.pace(self.clock())  # a machine that is too slow does not owe the past
             return
