@@ -259,6 +259,14 @@ def test_step_batch_trains_exactly_one_batch(visit):
     assert visitor.figure("samples") == "96"
 
 
+def test_the_first_batch_is_a_point_in_the_chart_and_each_tick_another_number(visit):
+    visitor = visit()
+    visitor.click("Step batch")
+    visitor.until(f"{PLOT}.querySelectorAll('.scatterlayer .point').length > 0")
+    ticks = visitor.evaluate(f"[...{PLOT}.querySelectorAll('.xtick')].map((tick) => tick.textContent)")
+    assert ticks == ["0", "1"]
+
+
 def test_step_epoch_ends_at_the_end_of_an_epoch(visit):
     visitor = visit()
     batches = int(visitor.figure("batch").split("/")[1])

@@ -5,6 +5,7 @@ import * as figures from "./figures.js";
 
 const SPOKEN_EVERY_MS = 2000;
 const MOST_POINTS = 600; // per curve: more than the chart has pixels to show
+const FEW_BATCHES = 8; // on the axis: each gets its tick
 const MOST_MARKERS = 60; // more would merge into a band, and each is an SVG element of its own
 
 // Plotly.react with 3 curves of 600 points takes 7-8 ms here (p50; two shared cores, Chromium without a GPU). The axis
@@ -137,6 +138,7 @@ export class LossChart {
     const { losses, smoothed, testSteps, testLosses } = this.#run;
     const { text, dark } = this.#theme;
     const orange = dark ? "#e69f00" : "#d55e00";
+    const quiet = `rgba(${text}, 0.72)`;
     const [first, last] = this.#zoom() ?? [-Infinity, Infinity];
     // One point beyond either edge, so that lines run on to the edge of the plot.
     const steps = within(losses.length, (i) => i + 1, first, last);
@@ -146,6 +148,7 @@ export class LossChart {
     const line = { type: "scatter", mode: "lines", hovertemplate: "%{y:.4f}" };
     return [
       { ...line, name: this.#word("curve_batch"), line: { width: 1, color: `rgba(${text}, 0.28)` },
+        marker: { size: 5, color: quiet }, mode: losses.length === 1 ? "markers" : "lines", // one point makes no line
         ...curve(losses.thinned(...steps, MOST_POINTS), step) },
       { ...line, name: this.#word("curve_smoothed"), line: { width: 2, color: `rgb(${text})` },
         ...curve(smoothed.thinned(...steps, MOST_POINTS), step) },
@@ -161,6 +164,7 @@ export class LossChart {
     const axis = { gridcolor, zeroline: false, ticks: "", ticklabelstandoff: 5, automargin: false };
     const { logarithmic } = this.#preferences;
     const { id } = this.#run.spec;
+    const [first, last] = this.#zoom() ?? [0, this.#run.losses.length];
     return {
       ...this.#size,
       margin: MARGIN,
@@ -176,6 +180,7 @@ export class LossChart {
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
       xaxis: { ...axis, type: "linear", rangemode: "tozero",
         title: { text: this.#word("batches"), standoff: 4 }, tickformat: ",d",
+        dtick: last - first < FEW_BATCHES ? 1 : undefined, // no ticks between batches, whose figures would repeat
         spikethickness: 1, spikedash: "solid", spikecolor: quiet,
         unifiedhovertitle: { text: this.#word("hover_title", { step: "%{x:,d}" }) } },
       yaxis: { ...axis, type: logarithmic ? "log" : "linear", title: { text: this.#word("loss_of_axis"), standoff: 4 },

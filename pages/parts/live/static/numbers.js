@@ -49,7 +49,7 @@ export class Numbers {
     this.element = h("section", { class: "toytrain-top" }, row,
       h("div", { class: "toytrain-lines" }, this.#status, this.#slowed, this.#connection));
     this.draw(BEFORE_THE_FIRST_FRAME);
-    this.#say("starting", "");
+    setText(this.#status, word("status_starting")); // not told: the first frame need not wait its turn behind it
   }
 
   draw({ head, spec }) {
