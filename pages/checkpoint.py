@@ -1,6 +1,5 @@
 """The checkpoint page: take the run along as a file, and go on from one."""
 
-from itertools import zip_longest
 from typing import Any
 
 import streamlit as st
@@ -63,14 +62,14 @@ def show_downloads(here: session.Session) -> None:
          _("Weights, optimizer, settings, losses and random state: the run goes on from it bit for bit."),
          LOAD_FULL.format(name=name)),
         (_("safetensors"), run.safetensors, "model.safetensors",
-         _("The weights without a pickle, the settings as metadata."), LOAD_SAFETENSORS),
+         _("For other programs: the weights without a pickle, the settings as metadata."), LOAD_SAFETENSORS),
     ):  # fmt: skip
         button, caption = st.columns([2, 3], vertical_alignment="center")
         button.download_button(label, data, file_name, OCTETS, on_click="ignore", width="stretch",
                                icon=":material/download:")  # fmt: skip
         caption.caption(about)
         with st.expander(_("The lines that load it")):
-            st.code(code.strip(), language="python")
+            st.code(code.strip(), language="python", wrap_lines=True)
 
 
 def show_upload(here: session.Session) -> None:
@@ -121,9 +120,9 @@ def show_contents(found: dict[str, Any], config: Config, present: list[dict[str,
         st.success(_("Weights: {layers}.").format(layers=layers))
     st.caption("\n".join(f"- {controls.escaped(note)}" for note in found["notes"]))
     rows = []
-    names = layer_names(found["tensors"])
-    names += layer_names(present)[len(names) :]
-    for name, there, here in zip_longest(names, found["tensors"], present):
+    in_file, in_present = by_layer(found["tensors"]), by_layer(present)
+    for name in in_file | in_present:
+        there, here = in_file.get(name), in_present.get(name)
         sizes = [size(tensor["shape"]) if tensor else "–" for tensor in (there, here)]
         rows.append({
             _("layer"): name,
@@ -202,18 +201,18 @@ def layer_sizes(config: Config) -> tuple[int, ...]:
     return (len(config.features), *config.hidden, outputs)
 
 
-def layer_names(tensors: list[dict[str, Any]]) -> list[str]:
-    """Which layer of the network each tensor belongs to: 'hidden 1, Linear weight'."""
+def by_layer(tensors: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The tensors by the layer of the network that they belong to: 'hidden 1, Linear weight'."""
     last = sum(len(tensor["shape"]) == 2 for tensor in tensors)  # each Linear has one matrix
-    names, number, kind = [], 0, ""
+    named, number, kind = {}, 0, ""
     for tensor in tensors:
         part = tensor["key"].rpartition(".")[2]
         if part == "weight":
             kind = "Linear" if len(tensor["shape"]) == 2 else "BatchNorm1d"
             number += kind == "Linear"
         layer = _("output") if number == last else _("hidden {number}").format(number=number)
-        names.append(f"{layer}, {kind} {part}")
-    return names
+        named[f"{layer}, {kind} {part}"] = tensor
+    return named
 
 
 def arrows(sizes) -> str:

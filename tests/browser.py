@@ -157,6 +157,7 @@ class Visitor:
     def ready(self, within=60):
         """The run is there, and Streamlit has nothing left to do."""
         self.until(f"{LIVE}?.dataset.connection === 'open' && {LIVE}.dataset.status !== 'starting'", within)
+        self.until("window.Plotly !== undefined", within)  # which draws the losses
         self.idle()
 
     def idle(self, within=60):

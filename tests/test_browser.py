@@ -729,6 +729,7 @@ def contrast(one, other):
 def test_a_change_of_the_theme_recolours_the_views_without_a_remount(visit):
     visitor = visit(color_scheme="light")
     visitor.play(until_step=10)
+    visitor.until(f"{PLOT}.layout?.font !== undefined")
     tag(visitor)
     colour = f"{PLOT}.layout.font.color"
     light = visitor.evaluate(colour)
