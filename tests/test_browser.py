@@ -742,12 +742,18 @@ def test_a_change_of_the_theme_recolours_the_views_without_a_remount(visit):
 def test_at_1280_by_720_there_is_nothing_to_scroll(visit):
     visitor = visit()
     main = "document.querySelector('.stMain')"
-    for _ in ("before", "while it plays"):
+
+    def check():
         assert visitor.evaluate(f"{main}.scrollHeight - {main}.clientHeight") <= 0
         assert visitor.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
         assert visitor.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
-        if visitor.status != "playing":
-            visitor.play(until_step=10)
+
+    check()
+    visitor.play(until_step=10)
+    check()
+    visitor.write("hidden layers", "8 8")
+    visitor.says("Reset starts a new run with hidden = 8, 8")
+    check()
 
 
 @pytest.mark.parametrize("query", ["", "dataset=blobs&classes=10", "dataset=gaussians"])
