@@ -289,6 +289,7 @@ class WorkerProcess:
                 kind, *content = pickle.load(self._process.stdout)
             except (EOFError, pickle.UnpicklingError, OSError, ValueError):
                 if self._pool.stopping:
+                    self._process.wait()  # its pipe closes a moment before: who asks after this sees its end
                     self._tell_of_death(self._lost())
                     return
                 self._replace()
