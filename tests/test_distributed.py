@@ -33,10 +33,6 @@ from toytrain.distributed.rank import joined, open_store
 from toytrain.distributed.script import write_distributed_script
 from toytrain.script import write_script
 
-# Real processes on two shared cores now and then miss a time-out; a second miss is a failure, and pytest's
-# last line tells of a first one.
-pytestmark = pytest.mark.flaky(reruns=1)
-
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 FIGURES = {
     "1 process": (Ranks(1), 1e-5, [[0.663586, 0.325696, 0.101208, 0.073985, 0.040572, 0.013294]]),

@@ -11,9 +11,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.session import MEMORY
 from toytrain import Config, distributed, engine
 
-# Real processes on two shared cores now and then miss a time-out; a second miss is a failure, and pytest's
-# last line tells of a first one.
-pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=1)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", autouse=True)

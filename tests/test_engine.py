@@ -22,9 +22,7 @@ from toytrain.engine import Pool, SavedRuns
 from toytrain.engine.frame import Frame
 from toytrain.engine.pool import WorkerProcess
 
-# Real processes on two shared cores now and then miss a time-out; a second miss is a failure, and pytest's
-# last line tells of a first one.
-pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=1)]
+pytestmark = pytest.mark.slow
 
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, epochs=3)
 SIX_LOSSES = [

@@ -311,20 +311,22 @@ class Worker:
     def frames(self) -> list[tuple[str, Frame]]:
         """By run id: what somebody waits to see, what is to be saved, and every change of status."""
         now = self.clock()
-        interval = self._frame_interval(now)
+        watched = self._watched(now)
+        interval = _frame_interval(watched)
+        slowed_by = watched if interval > SLOW else 0
         due = []
         for run_id, run in self.runs.items():
             looked = run.wanted and run.changed and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
                 with self._owning_generator(run):
-                    due.append((run_id, self._frame(run, now, looked, saves)))
+                    due.append((run_id, self._frame(run, now, looked, saves, slowed_by)))
         return due
 
     def seconds_until_due(self) -> float | None:
         """How long there is nothing to do unless a command comes; None: until one comes."""
         now = self.clock()
-        interval = self._frame_interval(now)
+        interval = _frame_interval(self._watched(now))
         moments = []
         for run in self.runs.values():
             if run.playing:
@@ -334,10 +336,6 @@ class Worker:
             if run.trainer.steps != run.saved_steps:
                 moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
         return max(0.0, min(moments) - now) if moments else None
-
-    def _frame_interval(self, now: float) -> float:
-        """Seconds between two frames of a run: more where many are watched, so that they train."""
-        return max(FRAME_EVERY, 2 * FRAME_COST * self._watched(now))
 
     def _watched(self, now: float) -> int:
         """How many runs play and are looked at."""
@@ -388,7 +386,7 @@ class Worker:
             return False
         return not run.playing or now - run.saved_at >= SAVE_EVERY
 
-    def _frame(self, run: Hosted, now: float, looked: bool, saves: bool) -> Frame:
+    def _frame(self, run: Hosted, now: float, looked: bool, saves: bool, slowed_by: int) -> Frame:
         snapshot = run.trainer.snapshot()
         since, steps = run.measured_from
         if now - since >= 1:
@@ -403,7 +401,7 @@ class Worker:
             "rate": run.rate if run.playing else 0.0,
             "status": run.status,
             "message": run.message,
-            "slowed_by": self._watched(now) if self._frame_interval(now) > SLOW else 0,
+            "slowed_by": slowed_by,
             "learning_rate": snapshot.learning_rate,
         }
         losses_from, tests_from = run.told_losses, run.told_tests
@@ -451,6 +449,11 @@ class Worker:
                 "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
         }
+
+
+def _frame_interval(watched: int) -> float:
+    """Seconds between two frames of a run: more where many are watched, so that they train."""
+    return max(FRAME_EVERY, 2 * FRAME_COST * watched)
 
 
 def _describe_tensor(key_in_file: str, key: str, tensor: torch.Tensor) -> dict[str, Any]:
