@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts import corner
 from pages.parts.words import _
 
 st.set_page_config(page_title="toytrain", layout="wide", initial_sidebar_state="auto")
@@ -13,3 +14,4 @@ st.navigation(
     ],
     position="top",
 ).run()
+corner.show()

@@ -10,7 +10,7 @@ change waits for Reset, unless the run has not trained a batch yet.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -20,6 +20,7 @@ from toytrain.datasets import DATASETS
 from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Run
 
+from .screen import CAN_HIDE, CAN_LOCK, TEACHERS, Screen, in_order, trimmed
 from .words import _
 
 RUN = "run"  # the run's id in the address
@@ -45,6 +46,7 @@ class Session:
     config: Config
     run: Run
     speed: int = DEFAULT_SPEED
+    screen: Screen = Screen()
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
@@ -78,6 +80,7 @@ class Session:
 
         A ToytrainError that refuses it leaves everything as it was.
         """
+        self.check_locked(config)
         pool = engine.pool()
         new = pool.open(config, self.speed, checkpoint, weights)
         try:
@@ -91,6 +94,18 @@ class Session:
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
         self.notices.clear()
+
+    def check_locked(self, config: Config) -> None:
+        """A ToytrainError if the Config changes what the address locks, on whichever page it was made."""
+        for name in FIELDS:
+            if self.screen.locks(name) and getattr(config, name) != getattr(self.config, name):
+                raise ToytrainError(
+                    _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
+                        name=name, value=_shown(getattr(self.config, name))
+                    ),
+                    field=name,
+                    code="locked",
+                )
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
@@ -117,6 +132,11 @@ def open_page() -> Session:
     return session
 
 
+def opened() -> Session | None:
+    """The visitor's session, if a page has opened one."""
+    return st.session_state.get(MEMORY)
+
+
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
     token = st.query_params.get(WATCH)
@@ -137,14 +157,25 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    session = st.session_state[MEMORY]
-    query = session.config.to_query()
-    return f"{_home()}?{query}" if query else _home()
+    session: Session = st.session_state[MEMORY]
+    return _address_of(session.config, session.screen)
 
 
 def watch_address() -> str:
     """The address at which others see this run and cannot touch it."""
     return f"{_home()}?{WATCH}={st.session_state[MEMORY].run.stream_token}"
+
+
+def student_address() -> str:
+    """The address of this experiment and this screen, without the teacher's panel and the large type."""
+    session: Session = st.session_state[MEMORY]
+    hide = in_order((*session.screen.hide, TEACHERS), CAN_HIDE)
+    return _address_of(session.config, replace(session.screen, hide=hide, present=False))
+
+
+def _address_of(config: Config, screen: Screen) -> str:
+    query = urlencode(config.to_texts() | screen.to_texts(), safe=",*^()")
+    return f"{_home()}?{query}" if query else _home()
 
 
 def _home() -> str:
@@ -200,6 +231,7 @@ def _take(session: Session, config: Config, name: str) -> None:
     if run.steps == 0 and not run.playing and not run.has_initial_weights:
         session.start(config)
         return
+    session.check_locked(config)
     engine.pool().check(config, OPEN_WITHIN)
     if name == "learning_rate":
         run.set_learning_rate(config.learning_rate)
@@ -256,6 +288,57 @@ def speed_key() -> str:
     if SPEED not in st.session_state:
         st.session_state[SPEED] = st.session_state[MEMORY].speed
     return SPEED
+
+
+# What the page shows
+
+
+def screen_key(part: str) -> str:
+    """The key of the widget for `hide`, `lock` or `task` of the screen."""
+    key = f"screen_{part}"
+    if key not in st.session_state:
+        value = getattr(st.session_state[MEMORY].screen, part)
+        st.session_state[key] = list(value) if isinstance(value, tuple) else value
+    return key
+
+
+def change_screen(part: str) -> None:
+    """Such a widget's callback."""
+    value = st.session_state[f"screen_{part}"]
+    take = {
+        "hide": lambda: in_order(value, CAN_HIDE),
+        "lock": lambda: in_order(value, CAN_LOCK),
+        "task": lambda: trimmed(value),
+    }
+    _show(**{part: take[part]()})
+
+
+def hide_settings() -> None:
+    """Hide every field, beside what is hidden already."""
+    hidden = st.session_state[MEMORY].screen.hide
+    _show_again(hide=in_order((*hidden, *FIELDS), CAN_HIDE))
+
+
+def show_everything() -> None:
+    """Nothing hidden, nothing locked, no task."""
+    _show_again(hide=(), lock=(), task="")
+
+
+def present() -> None:
+    """Large type for the projector, or back."""
+    _show(present=not st.session_state[MEMORY].screen.present)
+
+
+def _show(**parts: Any) -> None:
+    session: Session = st.session_state[MEMORY]
+    session.screen = replace(session.screen, **parts)
+
+
+def _show_again(**parts: Any) -> None:
+    """The same where the widgets have to follow."""
+    _show(**parts)
+    for part in parts:
+        st.session_state.pop(f"screen_{part}", None)
 
 
 # Files
@@ -335,14 +418,15 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     notices: list[str] = []
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    screen = Screen.take_from(texts, notices)
     config = _config_of(texts, notices)
     run = _find(run_id, speed, notices) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
-        return Session(config, run, int(run.speed), notices=notices)
+        return Session(config, run, int(run.speed), screen, notices=notices)
     config, run = _open_what_works(config, speed, notices)
-    return Session(config, run, speed, notices=notices)
+    return Session(config, run, speed, screen, notices=notices)
 
 
 def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
@@ -403,7 +487,7 @@ def _speed_of(text: str, notices: list[str]) -> int:
 
 
 def _write_address(session: Session) -> None:
-    wanted = session.config.to_texts() | {RUN: session.run.id}
+    wanted = session.config.to_texts() | session.screen.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if session.ranks is not None:

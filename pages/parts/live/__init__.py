@@ -11,6 +11,7 @@ import streamlit as st
 from toytrain import ToytrainError
 from toytrain.engine import Run
 
+from ..screen import Screen
 from ..words import _
 from . import words
 from .routes import PLOTLY, STATIC, STREAM
@@ -32,8 +33,9 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run) -> None:
+def show(run: Run, screen: Screen | None = None) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes."""
+    screen = screen or Screen()
     asked = _views(
         key="live",
         data={
@@ -43,6 +45,8 @@ def show(run: Run) -> None:
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
+            "hidden": screen.hide,
+            "large": screen.present,
         },
         on_status_change=_rerun,
         on_gone_change=_rerun,
