@@ -12,7 +12,7 @@ from toytrain.config import FIELDS, GROUPS, Config, limits
 
 from . import session
 from .screen import Screen
-from .words import _
+from .words import _, said
 
 BASICS = (
     ("dataset", "classes"),
@@ -24,20 +24,20 @@ BASICS = (
 )
 
 
-def title(group: str) -> str:
-    """What stands above a group of fields."""
+def titles() -> dict[str, str]:
+    """What the groups of fields are called."""
     return {
         "data": _("Data"),
         "features": _("Features"),
         "network": _("Network"),
         "training": _("Training"),
-    }[group]
+    }
 
 
-def name_of(field: str) -> str:
-    """What a field is called on the screen."""
-    special = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
-    return special.get(field) or _(field.replace("_", " "))
+def label(name: str) -> str:
+    """What a field is called on the screen: its name, in words."""
+    names = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+    return names.get(name) or said(name.replace("_", " "))
 
 
 def show(config: Config, refused: dict[str, str], screen: Screen) -> None:
@@ -51,7 +51,7 @@ def show(config: Config, refused: dict[str, str], screen: Screen) -> None:
         if not shown:
             continue
         with st.sidebar.container(key=f"group_{group}"):
-            st.markdown(f"**{title(group)}**")
+            st.markdown(f"**{titles()[group]}**")
             for row in basic:
                 _row(row, refused, screen)
             if others:
@@ -99,7 +99,6 @@ def _is_number(name: str) -> bool:
 def _widget(name: str, locked: bool) -> None:
     default: Any = FIELDS[name].default
     bounds = limits(name)
-    label = name_of(name)
     shared: dict[str, Any] = {
         "key": session.widget_key(name),
         "on_change": session.change,
@@ -108,29 +107,34 @@ def _widget(name: str, locked: bool) -> None:
         "disabled": locked,
     }
     if bounds.choices and bounds.count:
-        st.pills(label, bounds.choices, selection_mode="multi", **shared)
+        st.pills(label(name), bounds.choices, selection_mode="multi", **shared)
     elif bounds.choices:
-        st.selectbox(label, bounds.choices, **shared)
+        st.selectbox(label(name), bounds.choices, **shared)
     elif isinstance(default, bool):
-        st.checkbox(label, **shared)
+        st.checkbox(label(name), **shared)
     elif bounds.count:
-        st.text_input(label, **shared)
+        st.text_input(label(name), **shared)
     elif isinstance(default, int):
-        st.number_input(label, step=int(bounds.step or 1), **shared)
+        st.number_input(label(name), step=int(bounds.step or 1), **shared)
     else:
-        st.number_input(label, step=bounds.step, format="%g", **shared)
+        st.number_input(label(name), step=bounds.step, format="%g", **shared)
 
 
 def _help(name: str, locked: bool) -> str:
     bounds = limits(name)
-    lines = [_(bounds.help)]
+    lines = [said(bounds.help)]
     if _is_number(name) or name == "hidden":
-        lines.append(_("Permitted: {range}.").format(range=bounds.describe()))
+        lines.append(_("Permitted: {range}.").format(range=said(bounds.describe())))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))
     if locked:
         lines.append(_("Locked by the address of this page."))
     return " ".join(lines)
+
+
+def sentence(text: object) -> str:
+    """A sentence of the core (or an error that holds one) in the visitor's language, for Markdown."""
+    return escaped(said(str(text)))
 
 
 def escaped(text: str) -> str:

@@ -62,17 +62,19 @@ def _list_keys() -> None:
     st.caption(_("Letters work wherever you are not writing into a field."))
 
 
+# Icons alone, whose words are for screen readers: the bar is full.
 STYLE = """<style>
-.st-key-corner { position: fixed; top: 0.5rem; right: 1.5rem; z-index: 999991; width: auto; }
-.st-key-corner button { min-height: 2rem; padding: 0.125rem 0.625rem; font-size: 0.875rem; }
+.st-key-corner { position: fixed; top: 0.6rem; right: 8.5rem; z-index: 999991; width: auto; }
+.st-key-corner button { min-height: 2.25rem; padding: 0.25rem 0.5rem; }
+.st-key-corner:not(:has(.st-key-leave)) button :is([data-testid="stMarkdownContainer"], kbd) {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+}
 .toytrain-task {
   margin: 0; padding: 0.25rem 0.75rem; border-left: 3px solid var(--st-primary-color, #0b6bcb);
   font-size: 1.0625rem; line-height: 1.45; white-space: pre-line; overflow-wrap: anywhere;
 }
-@media (max-width: 640px) {
-  .st-key-corner { right: 0.5rem; }
-  .st-key-corner :is(.st-key-keys, .st-key-present) { display: none; } /* a phone has neither keys nor projector */
-}
+/* A phone has neither keys nor a projector. */
+@media (max-width: 640px) { .st-key-corner :is(.st-key-keys, .st-key-present) { display: none; } }
 </style>"""
 
 # Streamlit measures in rem: the root's size is the size of everything.

@@ -81,16 +81,13 @@ def _names(kind: str, text: str, known: tuple[str, ...], notices: list[str]) -> 
     unknown = list(dict.fromkeys(name for name in asked if name not in known))
     if unknown:
         quoted = ", ".join(_short(name) for name in unknown[:NAMED]) + (" …" if len(unknown) > NAMED else "")
-        some = ", ".join((*known[:NAMED], *BUTTONS[:NAMED]))
-        notices.append(
-            _("In the address: {kind} = {names} names no control that can be hidden; names are {some} and so "
-              "on. It was left out.")
-            .format(kind=kind, names=quoted, some=some)
-            if kind == "hide"
-            else _("In the address: {kind} = {names} names no control that can be locked; names are {some} and "
-                   "so on. It was left out.")
-            .format(kind=kind, names=quoted, some=some)
-        )  # fmt: skip
+        sentence = {
+            "hide": _("In the address: hide = {names} names nothing that can be hidden, such as {some}. It was "
+                      "left out."),
+            "lock": _("In the address: lock = {names} names nothing that can be locked, such as {some}. It was "
+                      "left out."),
+        }[kind]  # fmt: skip
+        notices.append(sentence.format(names=quoted, some=", ".join((known[0], BUTTONS[0]))))
     return in_order(asked, known)
 
 

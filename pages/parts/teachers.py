@@ -4,10 +4,10 @@ import html
 
 import streamlit as st
 
-from toytrain.config import FIELDS, GROUPS, limits
+from toytrain.config import FIELDS, limits
 
 from . import controls, session
-from .screen import BUTTONS, CAN_HIDE, CAN_LOCK, LONGEST_TASK, TEACHERS, Screen
+from .screen import CAN_HIDE, CAN_LOCK, LONGEST_TASK, TEACHERS, Screen
 from .words import _
 
 
@@ -15,7 +15,7 @@ def name_of(name: str) -> str:
     """What a control or a view is called where it is chosen."""
     if name in FIELDS:
         group = limits(name).group
-        return _("{group}: {name}").format(group=controls.title(group), name=controls.name_of(name))
+        return _("{group}: {name}").format(group=controls.titles()[group], name=controls.label(name))
     named = {
         "play": _("Button: Play"),
         "step_batch": _("Button: Step batch"),
@@ -44,7 +44,12 @@ def show_task(screen: Screen) -> None:
 
 def show_panel(screen: Screen) -> None:
     """The button that opens the panel."""
-    with st.popover(_("For teachers"), key=TEACHERS):
+    with st.popover(
+        _("For teachers"),
+        key=TEACHERS,
+        icon=":material/school:",
+        help=_("Hide and lock controls, write a task, copy the link for students."),
+    ):
         st.multiselect(_("Hidden"), CAN_HIDE, key=session.screen_key("hide"), format_func=name_of,
                        on_change=session.change_screen, args=("hide",), placeholder=_("nothing"),
                        help=_("A hidden setting keeps its value."))  # fmt: skip
@@ -62,11 +67,3 @@ def show_panel(screen: Screen) -> None:
         st.code(session.student_address(), language=None, wrap_lines=True)
         st.caption(_("A help against distraction, not a protection: whoever edits the address undoes it. "
                      "To have this panel back, take the word teachers out of the link."))  # fmt: skip
-
-
-def settings() -> list[str]:
-    """Every field, in the order of the groups."""
-    return [name for group in GROUPS for name in FIELDS if limits(name).group == group]
-
-
-__all__ = ["BUTTONS", "name_of", "settings", "show_panel", "show_task"]
