@@ -76,7 +76,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed,
                      format_func=lambda speed: (_("{speed} batches/s").format(speed=speed) if speed
                                                 else _("max")),
-                     width=150, label_visibility="collapsed", disabled=here.screen.locks("speed"),
+                     width=190 if here.screen.present else 150, label_visibility="collapsed",
+                     disabled=here.screen.locks("speed"),
                      help=_("Batches per second at the most."))  # fmt: skip
     if here.screen.shows("download"):
         show_downloads(here)

@@ -263,6 +263,12 @@ class Visitor:
         """Wait until the run has trained some more batches."""
         self.until(f"Number({LIVE}.dataset.step) >= {self.step + by}")
 
+    def unfold(self):
+        """Open every folded part of the sidebar."""
+        closed = self.page.locator(".stSidebar details:not([open]) > summary")
+        while closed.count():
+            closed.first.click()
+
     def write(self, label, value):
         """Type into the field of that label."""
         field = self.page.get_by_label(label, exact=True)

@@ -51,7 +51,9 @@ def show(config: Config, refused: dict[str, str], screen: Screen) -> None:
         if not shown:
             continue
         with st.sidebar.container(key=f"group_{group}"):
-            st.markdown(f"**{titles()[group]}**")
+            # A group that is one field needs no second name.
+            alone = _help(group, screen.locks(group)) if names == [group] else None
+            st.markdown(f"**{titles()[group]}**", help=alone)
             for row in basic:
                 _row(row, refused, screen)
             if others:
@@ -106,6 +108,8 @@ def _widget(name: str, locked: bool) -> None:
         "help": _help(name, locked),
         "disabled": locked,
     }
+    if name == bounds.group:  # the group's title names it, and carries the help
+        shared["label_visibility"] = "collapsed"
     if bounds.choices and bounds.count:
         st.pills(label(name), bounds.choices, selection_mode="multi", **shared)
     elif bounds.choices:

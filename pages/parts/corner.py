@@ -16,6 +16,7 @@ def show() -> None:
         return
     st.html(STYLE)
     if here.screen.present:
+        st.set_page_config(initial_sidebar_state="collapsed")
         st.html(PRESENTING)
     with st.container(key="corner", horizontal=True, gap="small", width="content"):
         if here.screen.present:
@@ -65,8 +66,9 @@ def _list_keys() -> None:
 # Icons alone, whose words are for screen readers: the bar is full.
 STYLE = """<style>
 .st-key-corner { position: fixed; top: 0.6rem; right: 8.5rem; z-index: 999991; width: auto; }
+.stLayoutWrapper:has(> :is(.st-key-corner, .st-key-language)) { position: absolute; } /* no gap is left */
 .st-key-corner button { min-height: 2.25rem; padding: 0.25rem 0.5rem; }
-.st-key-corner:not(:has(.st-key-leave)) button :is([data-testid="stMarkdownContainer"], kbd) {
+.st-key-corner button :is([data-testid="stMarkdownContainer"], kbd) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
 .toytrain-task {
@@ -77,10 +79,13 @@ STYLE = """<style>
 @media (max-width: 640px) { .st-key-corner :is(.st-key-keys, .st-key-present) { display: none; } }
 </style>"""
 
-# Streamlit measures in rem: the root's size is the size of everything.
+# Streamlit measures in rem: the root's size is the size of everything. What is no part of the lesson goes.
 PRESENTING = f"""<style>
 html {{ font-size: {16 * LARGE}px !important; }}
-.stTopNavLinkContainer, [data-testid="stTopNavSection"] {{ display: none; }}
-.stMainBlockContainer.stMainBlockContainer {{ padding-top: 0.75rem; }}
-.stMain [data-testid="stButtonShortcut"] {{ display: none; }}
+[data-testid="stTopNav"], .st-key-language {{ display: none; }}
+[data-testid="stHeader"] {{ background: none; height: 2.75rem; min-height: 0; pointer-events: none; }}
+[data-testid="stHeader"] button {{ pointer-events: auto; }}
+.stMainBlockContainer.stMainBlockContainer {{ padding: 0.5rem 3.5rem 0; }}
+.st-key-corner {{ top: 0.5rem; right: 0.75rem; }}
+.stMain kbd {{ display: none; }}
 </style>"""

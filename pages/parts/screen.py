@@ -82,10 +82,10 @@ def _names(kind: str, text: str, known: tuple[str, ...], notices: list[str]) -> 
     if unknown:
         quoted = ", ".join(_short(name) for name in unknown[:NAMED]) + (" …" if len(unknown) > NAMED else "")
         sentence = {
-            "hide": _("In the address: hide = {names} names nothing that can be hidden, such as {some}. It was "
-                      "left out."),
-            "lock": _("In the address: lock = {names} names nothing that can be locked, such as {some}. It was "
-                      "left out."),
+            "hide": _("In the address: hide = {names} names nothing that can be hidden, such as {some}. "
+                      "It was left out."),
+            "lock": _("In the address: lock = {names} names nothing that can be locked, such as {some}. "
+                      "It was left out."),
         }[kind]  # fmt: skip
         notices.append(sentence.format(names=quoted, some=", ".join((known[0], BUTTONS[0]))))
     return in_order(asked, known)

@@ -90,9 +90,13 @@ def fit_to_window() -> None:
         .stMain .stVerticalBlock { gap: 0.75rem; }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
-        .stSidebar [data-testid="stSidebarHeader"] { height: 2.75rem; margin: 0; }
-        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
-        .stSidebar .stVerticalBlock { gap: 0.5rem; }
+        .stSidebar [data-testid="stSidebarHeader"] {
+          position: absolute; right: 0; height: 2.75rem; margin: 0; z-index: 1;
+        }
+        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0.75rem 0 1rem; }
+        .stSidebar .stVerticalBlock { gap: 0.375rem; }
+        .stSidebar .stVerticalBlock .stVerticalBlock { gap: 0.25rem; }
+        .stSidebar label { margin-bottom: 0; }
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }
