@@ -16,7 +16,6 @@ def show() -> None:
         return
     st.html(STYLE)
     if here.screen.present:
-        st.set_page_config(initial_sidebar_state="collapsed")
         st.html(PRESENTING)
     with st.container(key="corner", horizontal=True, gap="small", width="content"):
         if here.screen.present:

@@ -138,6 +138,12 @@ def opened() -> Session | None:
     return st.session_state.get(MEMORY)
 
 
+def is_presented() -> bool:
+    """Whether the page is in large type: before it is opened, as the address says."""
+    session = opened()
+    return session.screen.present if session else st.query_params.get("present") == "1"
+
+
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
     token = st.query_params.get(WATCH)
