@@ -36,7 +36,9 @@ ALLOWED = {
     "untrusted": {"config", "errors", "model", "optimizers", "random_state", "untrusted"},
     "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
     "script": {"config", "data", "datasets", "model", "optimizers", "task"},
+    "book": {"book", "config", "data", "datasets", "distributed", "errors", "model"},
     "engine": {
+        "book",
         "checkpoint",
         "config",
         "data",

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from .pool import Pool
+from .reader import Answer, Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
-__all__ = ["Pool", "Run", "SavedRuns", "pool", "start", "stop"]
+__all__ = ["Answer", "Pool", "Reader", "Run", "SavedRuns", "pool", "start", "stop"]
 
 _pool: Pool | None = None
 

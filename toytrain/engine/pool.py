@@ -17,6 +17,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ToytrainError
+from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
@@ -44,6 +45,7 @@ class Pool:
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._book_sources: dict[str, str] = {}
         self.workers = [WorkerProcess(self) for _ in range(workers or _default_workers())]
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
         if saved_runs is not None:
@@ -80,6 +82,16 @@ class Pool:
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
         return self._ask_any("inspect", seconds, data=data)
+
+    def reader(self) -> Reader:
+        """A visitor's Reader of the book."""
+        return Reader(lambda name, **arguments: self._least_loaded().ask(name, "", **arguments))
+
+    def book_sources(self, seconds: float) -> dict[str, str]:
+        """The code of each section of the book; empty while no worker is warm."""
+        if not self._book_sources and self.warm:
+            self._book_sources = self._ask_any("book_sources", seconds)
+        return self._book_sources
 
     def restore(self, run_id: str, seconds: float, speed: float = 0.0) -> Run | None:
         """The run of that id as it was last saved, paused; None if it was not saved.

@@ -28,6 +28,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
+from . import book
 from .frame import Frame
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
@@ -514,5 +515,5 @@ COMMANDS = {
         Worker.fast_step,
         Worker.close,
     )
-}
-WITHOUT_A_RUN = {"check", "inspect", "open", "close"}
+} | book.COMMANDS
+WITHOUT_A_RUN = {"check", "inspect", "open", "close"} | book.COMMANDS.keys()
