@@ -3,13 +3,18 @@
 Experiments that start processes themselves do not come here: no run may wait for them.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..book import SECTIONS, Settings
 from ..book.run import run, sources
 
+if TYPE_CHECKING:
+    from .worker import Worker
 
-def book(worker: Any, run_id: str, section: str, experiment: str, settings: dict[str, Any]) -> dict[str, Any]:
+
+def book(
+    worker: "Worker", run_id: str, section: str, experiment: str, settings: dict[str, Any]
+) -> dict[str, Any]:
     """What an experiment computes (see `toytrain.book.run.run`). Hosted runs and their random state stay."""
     checked = Settings(**settings)
     if SECTIONS[section].starts_processes(experiment, checked):
@@ -17,9 +22,6 @@ def book(worker: Any, run_id: str, section: str, experiment: str, settings: dict
     return run(section, experiment, checked)
 
 
-def book_sources(worker: Any, run_id: str) -> dict[str, str]:
+def book_sources(worker: "Worker", run_id: str) -> dict[str, str]:
     """The code of each section."""
     return sources()
-
-
-COMMANDS = {command.__name__: command for command in (book, book_sources)}

@@ -510,6 +510,8 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        book.book,
+        book.book_sources,
     )
-} | book.COMMANDS
-WITHOUT_A_RUN = {"check", "inspect", "open", "close"} | book.COMMANDS.keys()
+}
+WITHOUT_A_RUN = {"check", "inspect", "open", "close", "book", "book_sources"}
