@@ -76,7 +76,7 @@ def _help(name: str) -> str:
     bounds = limits(name)
     lines = [_(bounds.help)]
     if _is_number(name) or name == "hidden":
-        lines.append(_("Permitted: {range}.").format(range=bounds.describe()))
+        lines.append(_("Permitted: {range}.").format(range=session.permitted(name)))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))
     return " ".join(lines)

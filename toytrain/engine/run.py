@@ -44,6 +44,8 @@ class Run:
         self.learning_rates: dict[int, float] = {}
         self.speed = 0.0
         self.until: float = 0
+        self.owner = ""  # the session whose runs are counted together
+        self.most_steps: int | None = None  # batches after which it ends, where a class sets it
         self.wanted = False
         self.description: dict[str, Any] | None = None
         self.weights: bytes | None = None  # a file whose weights it starts from
@@ -253,6 +255,7 @@ class Run:
                 "learning_rates": self.learning_rates,
                 "speed": self.speed,
                 "until": self.until,
+                "most_steps": self.most_steps,
             }
 
     def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:
