@@ -21,7 +21,7 @@ from toytrain.engine import Run
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
 _PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 STATIC = f"/live/static/{_VERSION}"
