@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -64,8 +64,8 @@ async def stream(websocket: WebSocket) -> None:
     if run is None:
         await websocket.close(UNKNOWN_RUN)
         return
-    code = websocket.query_params.get(LANGUAGE)
-    viewer = _Viewer(websocket, run, _saying(code if code in LANGUAGES else ENGLISH))
+    asked = parse_qs(websocket.url.query).get(LANGUAGE, [ENGLISH])[0]
+    viewer = _Viewer(websocket, run, _saying(asked if asked in LANGUAGES else ENGLISH))
     try:
         await viewer.serve()
     except WebSocketDisconnect:
