@@ -30,12 +30,14 @@ def write_script(
     learning_rates: Mapping[int, float] | None = None,
     steps: int | None = None,
     has_initial_weights: bool = False,
+    scores_each_epoch: bool = False,
 ) -> str:
     """The script of a run: its Config, the changes of its learning rate, and how far it came.
 
     `learning_rates` maps a step (batches trained before it) to the rate set there. `steps` ends the
     script after so many batches; without it `config.epochs` does. A run that started from a file's
     weights `has_initial_weights`: the script loads them from the bare state_dict INITIAL_WEIGHTS.
+    With `scores_each_epoch` it evaluates after each epoch, not only at the end, and keeps the scores.
     """
     changes = {
         step: rate for step, rate in sorted((learning_rates or {}).items()) if steps is None or step < steps
@@ -45,8 +47,9 @@ def write_script(
         [
             _make_data(config, task),
             _make_model(config, has_initial_weights),
-            _train(config, task, changes, steps),
-            _finish(config, task),
+            *([_evaluate(config, task)] if scores_each_epoch else []),
+            _train(config, task, changes, steps, scores_each_epoch),
+            _finish(config, task, scores_each_epoch),
         ]
     )
     if config.num_workers:
@@ -132,7 +135,23 @@ train_loader = DataLoader(
 optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})"""
 
 
-def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None) -> str:
+def _evaluate(config: Config, task: Task) -> str:
+    moved = ".to(device)" if config.device != "cpu" else ""
+    return f"""scores = []  # after every epoch: loss and {task.score_name} of the training data, then of the test data
+
+
+@torch.no_grad()
+def evaluate(ds):
+    model.eval()
+    logits, labels = model(ds.features{moved}), ds.labels{moved}
+    return {task.loss_source}, {task.score.__name__}(logits, labels)
+
+"""
+
+
+def _train(
+    config: Config, task: Task, changes: Mapping[int, float], steps: int | None, scores_each_epoch: bool
+) -> str:
     if steps is not None:
         length = (
             f"num_steps = {steps}  # how many batches the run had trained\n"
@@ -161,6 +180,9 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
             if len(losses) == num_steps:
                 return
 """
+    score = """
+        scores.append((*evaluate(train_ds), *evaluate(test_ds)))
+"""
     return f"""{length}{rates}losses = []  # the loss of every batch
 
 
@@ -184,13 +206,18 @@ def train():
                 f"Epoch: {{epoch + 1:03d}}/{{num_epochs:03d}}"
                 f" | Batch {{batch_idx:03d}}/{{len(train_loader):03d}}"
                 f" | Train/Val Loss: {{loss:.2f}}"
-            ){stop.rstrip() if steps is not None else ""}
+            ){stop.rstrip() if steps is not None else ""}{score.rstrip() if scores_each_epoch else ""}
 
 
 train()"""
 
 
-def _finish(config: Config, task: Task) -> str:
+def _finish(config: Config, task: Task, scores_each_epoch: bool) -> str:
+    if scores_each_epoch:
+        return """for epoch, numbers in enumerate(scores):
+    print(f"Epoch {epoch + 1:03d} | " + " ".join(f"{number:.4f}" for number in numbers))
+print("losses =", losses)
+torch.save(model.state_dict(), "model.pth")"""
     moved = ".to(device)" if config.device != "cpu" else ""
     return f"""model.eval()
 with torch.no_grad():
