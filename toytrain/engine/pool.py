@@ -232,7 +232,7 @@ class WorkerProcess:
         answer = self.ask("open", run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
-            self.send("want_frame", run.id)
+            self.send("want_frame", run.id, views=tuple(run.wanted))
 
     def ask(self, name: str, run_id: str, **arguments: Any) -> Future:
         """Send a command; the Future holds the worker's answer."""

@@ -19,7 +19,7 @@ MOST_READINGS = 20_000
 
 
 class ScriptRun:
-    """A script that `write_script` has written with `scores_each_epoch`, and how far it has come.
+    """A script of `write_scripts`, and how far it has come.
 
     `losses` holds each batch loss (float32), `scores` a row per epoch: batches so far, loss and accuracy of
     the training data, loss and accuracy of the test data. `readings` maps a probe to its rows: batches so

@@ -13,11 +13,33 @@ from .mistake import Lines, Mistake
 
 MARK = "  # <- the mistake"
 
+# The plain script evaluates at its end; here it does so after every epoch.
+LOSSES = "losses = []  # the loss of every batch"
+EVALUATE = """
+scores = []  # after every epoch: loss and accuracy of the training data, then of the test data
+
+
+@torch.no_grad()
+def evaluate(ds):
+    model.eval()
+    logits, labels = model(ds.features), ds.labels
+    return F.cross_entropy(logits, labels), accuracy(logits, labels)"""
+TRAIN = "\n\n\ntrain()\n"
+SCORE = """
+        scores.append((*evaluate(train_ds), *evaluate(test_ds)))"""
+FINISH = """
+for epoch, numbers in enumerate(scores):
+    print(f"Epoch {epoch + 1:03d} | " + " ".join(f"{number:.4f}" for number in numbers))
+print("losses =", losses)
+torch.save(model.state_dict(), "model.pth")
+"""
+
 
 def write_scripts(mistake: Mistake, config: Config) -> tuple[str, str]:
     """The right script and the wrong one. Both evaluate after each epoch, on the CPU, in one process."""
     config = replace(config, device="cpu", num_workers=0)
-    right = write_script(config, scores_each_epoch=True)
+    loop, _, _ = write_script(config).partition(TRAIN)
+    right = loop.replace(LOSSES, LOSSES + EVALUATE, 1) + SCORE + TRAIN + FINISH
     for lines in mistake.given:
         right = replace_lines(right, lines, config)
     wrong = replace_lines(right, (mistake.right, mistake.wrong), config, mark=MARK)
