@@ -38,6 +38,7 @@ ALLOWED = {
     "untrusted": {"config", "edits", "errors", "model", "optimizers", "random_state", "untrusted"},
     "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
     "script": {"config", "data", "datasets", "edits", "model", "optimizers", "task"},
+    "mistakes": {"config", "errors", "mistakes", "script"},
     "engine": {
         "checkpoint",
         "config",
@@ -46,6 +47,7 @@ ALLOWED = {
         "edits",
         "engine",
         "errors",
+        "mistakes",
         "random_state",
         "script",
         "snapshot",

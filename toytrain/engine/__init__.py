@@ -6,11 +6,12 @@ The page's side (`pool`, `run`, `frame`) never imports PyTorch.
 import os
 from pathlib import Path
 
+from .lab_run import LabRun
 from .pool import Pool
 from .run import Run
 from .saved_runs import SavedRuns
 
-__all__ = ["Pool", "Run", "SavedRuns", "pool", "start", "stop"]
+__all__ = ["LabRun", "Pool", "Run", "SavedRuns", "pool", "start", "stop"]
 
 _pool: Pool | None = None
 

@@ -7,6 +7,7 @@ is imported where it is needed: a page lists probes without it.
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ class Probe:
 
 
 def gradient(run: "ScriptRun") -> Read:
-    """The first weight of the last layer: its gradient from this batch alone, and what the optimizer takes."""
+    """The first weight of the last layer: its gradient by this batch alone, and what the optimizer takes."""
     own = taken = 0.0
 
     def keep_own(found):
@@ -187,7 +188,8 @@ def batch_mean(run: "ScriptRun") -> Read | None:
             mean = inputs[0][:, 0].mean().item()
 
     norm.register_forward_hook(keep)
-    return lambda: (mean, norm.running_mean[0].item())
+    running: Any = norm.running_mean
+    return lambda: (mean, running[0].item())
 
 
 def memory(run: "ScriptRun") -> Read:
@@ -210,9 +212,7 @@ def memory(run: "ScriptRun") -> Read:
 
 
 def fresh(run: "ScriptRun") -> Read:
-    """The accuracy on the training data, on the test data, and on points of which the script knows nothing."""
-    import re
-
+    """The accuracy on training data, on test data, and on points of which the script knows nothing."""
     data, _, _ = run.source.partition("\ntorch.manual_seed(")
     data = re.sub(r"seed=(\d+)\)", lambda found: f"seed={(int(found[1]) + 1) % 2**32})", data)
     names: dict[str, Any] = {"__name__": "toytrain_fresh"}
@@ -291,8 +291,8 @@ PROBES = {
     ),
     "true_loss": Probe(
         "printed loss and true loss",
-        "The mean loss of an epoch's batches as the script has it, and the cross-entropy of the logits on the "
-        "training data.",
+        "The mean loss of an epoch's batches as the script has it, and the cross-entropy of the logits "
+        "on the training data.",
         true_loss,
         ("as the script prints it", "cross-entropy of the logits"),
         floor=lambda config: math.log(1 + (config.classes - 1) / math.e),
@@ -342,8 +342,8 @@ PROBES = {
     ),
     "batch_mean": Probe(
         "mean in batch norm",
-        "The first neuron's mean over the batch, with which it is trained, and the running mean, with which it "
-        "is evaluated.",
+        "The first neuron's mean over the batch, with which it is trained, and the running mean, with "
+        "which it is evaluated.",
         batch_mean,
         ("over this batch", "running mean"),
         each_batch=True,

@@ -134,7 +134,7 @@ def _taken_apart(source: str) -> tuple[Any, Any]:
     epochs.body.extend(ast.parse("yield").body)
     for node in (*inside, epochs.body[-1]):
         for part in ast.walk(node):
-            if hasattr(part, "lineno"):
+            if isinstance(part, ast.stmt | ast.expr):
                 part.lineno = part.end_lineno = batches.lineno
     setup = ast.Module(module.body[:at], type_ignores=[])
     loop = ast.Module([train], type_ignores=[])
