@@ -29,6 +29,13 @@ NAMES = (
     "optimizer_before_model",
     "evaluation_draws",
 )
-MISTAKES: dict[str, Mistake] = {name: import_module(f".{name}", __name__).MISTAKE for name in NAMES}
 
-__all__ = ["MISTAKES", "Mistake"]
+
+def load(name: str) -> Mistake:
+    """The mistake of the file of that name."""
+    return import_module(f".{name}", __name__).MISTAKE
+
+
+MISTAKES: dict[str, Mistake] = {name: load(name) for name in NAMES}
+
+__all__ = ["MISTAKES", "NAMES", "Mistake", "load"]
