@@ -51,6 +51,8 @@ class Run:
         self.changes = 0  # how often either of them was added to
         self.speed = 0.0
         self.until: float = 0
+        self.owner = ""  # the session whose runs are counted together
+        self.most_steps: int | None = None  # batches after which it ends, where a class sets it
         self.wanted: set[str] = set()
         self.description: dict[str, Any] | None = None
         self.weights: bytes | None = None  # a file whose weights it starts from
@@ -295,6 +297,7 @@ class Run:
                 "edits": self.edits,
                 "speed": self.speed,
                 "until": self.until,
+                "most_steps": self.most_steps,
             }
 
     def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from .. import checkpoint
+from ..classroom import MOST_STEPS
 from ..config import Config
 from ..data import Data, make_data, make_loaders
 from ..devices import find_devices, get_device
@@ -29,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import changes, lab
+from . import book, changes, lab
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -40,9 +41,7 @@ FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 SLOW = 0.1  # seconds between two frames, from which on the page says so
 FRAME_COST = 0.0035  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
-# So that every full checkpoint can be uploaded again: 4 bytes of history per batch and 24 per epoch.
-MOST_STEPS = 2_000_000
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 100_000  # 24 bytes of history each, so that every full checkpoint can be uploaded again
 
 
 class Hosted:
@@ -51,8 +50,16 @@ class Hosted:
     One that has no checkpoint is not `kept`: it is made again from its start where its worker dies.
     """
 
-    def __init__(self, trainer: Trainer, config: Config, now: float, kept: bool = True):
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: Config,
+        now: float,
+        most_steps: int | None = None,
+        kept: bool = True,
+    ):
         self.trainer = trainer
+        self.most_steps = MOST_STEPS if most_steps is None else most_steps
         self.config = config
         self.kept = kept
         self.random_state = get_random_state(trainer.device)
@@ -91,14 +98,14 @@ class Hosted:
 
     @property
     def is_longest(self) -> bool:
-        return self.trainer.steps >= MOST_STEPS or self.trainer.epoch >= MOST_EPOCHS
+        return self.trainer.steps >= self.most_steps or self.trainer.epoch >= MOST_EPOCHS
 
     @property
     def message(self) -> str:
         """Why it has ended, if that needs a sentence."""
         if self.is_longest:
             return (
-                f"A run ends after {MOST_STEPS:,} batches or {MOST_EPOCHS:,} epochs; download its "
+                f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
         return self.trainer.diverged or self.failed
@@ -122,7 +129,7 @@ class Hosted:
         if not self.playing:
             self.measured_from = (now, self.trainer.steps)
         batches = len(self.trainer.train_loader)
-        self.until = min(until, MOST_STEPS, MOST_EPOCHS * batches)
+        self.until = min(until, self.most_steps, MOST_EPOCHS * batches)
         self.pace(now)
 
     def pace(self, now: float) -> None:
@@ -177,12 +184,13 @@ class Worker:
         edits: Edits | None = None,
         speed: float = 0.0,
         until: float = 0,
+        most_steps: int | None = None,
     ) -> dict[str, Any]:
         """Make a run of a Config, perhaps from a file's weights, or bring one back from a full checkpoint.
 
         `weights` is any file that `checkpoint.load` takes. `history` is what the asker knows of losses
         (float32) and tests (float64) up to that checkpoint; without it they are in the checkpoint itself,
-        and are told.
+        and are told. The run ends after `most_steps`.
 
         Returns what never changes: what every view must know, and arrays such as the points and labels.
         """
@@ -203,7 +211,7 @@ class Worker:
                         code="settings",
                     )
                 trainer.restore(snapshot)
-            run = Hosted(trainer, checked, self.clock())
+            run = Hosted(trainer, checked, self.clock(), most_steps)
         if history is not None:
             run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
         trainer.learning_rates |= learning_rates or {}
@@ -525,9 +533,11 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        book.book,
+        book.book_sources,
         lab.open_lab,
         lab.look,
         lab.scripts,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "open_lab", "close"}
+WITHOUT_A_RUN = {"check", "inspect", "open", "open_lab", "close", "book", "book_sources"}
