@@ -215,18 +215,23 @@ class Run:
         with self.changed:
             return any(view in self._views and view not in cursor.views for view in views)
 
-    def message(self, cursor: "Cursor | None", views: tuple[str, ...] = ()) -> tuple[bytes, "Cursor"]:
+    def message(
+        self, cursor: "Cursor | None", views: tuple[str, ...] = (), say: Callable[[str], str] = str
+    ) -> tuple[bytes, "Cursor"]:
         """What is new since the cursor, and of these views, as one encoded message; without a cursor, all
-        there is. Viewers who have been told the same share the message."""
+        there is. Viewers who have been told the same share the message. `say` puts the sentence in it
+        into the viewer's words."""
         with self.changed:
-            asked = (self.version, cursor, views)
+            asked = (self.version, cursor, views, say)
             if self._newest is None or self._newest[0] != asked:
-                self._newest = asked, self._compose(cursor, views)
+                self._newest = asked, self._compose(cursor, views, say)
             return self._newest[1]
 
-    def _compose(self, cursor: "Cursor | None", views: tuple[str, ...]) -> tuple[bytes, "Cursor"]:
+    def _compose(
+        self, cursor: "Cursor | None", views: tuple[str, ...], say: Callable[[str], str]
+    ) -> tuple[bytes, "Cursor"]:
         header = {**self._looked, **self.frame.header}
-        header["message"] = header["message"] or self.note
+        header["message"] = say(header["message"] or self.note)
         arrays: dict[str, Array] = {}
         if cursor is None:
             if self.description:
