@@ -28,6 +28,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
+from . import data_views
 from .frame import Frame
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
@@ -513,6 +514,10 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        data_views.points,
+        data_views.previews,
+        data_views.deal_epoch,
+        data_views.read_table,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "close"}
+WITHOUT_A_RUN = {"check", "inspect", "open", "close", "points", "previews", "read_table"}
