@@ -17,16 +17,19 @@ ALLOWED = {
     "table": {"errors", "rows"},
     "datasets": {"errors", "rows"},
     "config": {"datasets", "errors", "rows"},
+    "classroom": {"config", "datasets", "errors", "rows"},
     "devices": {"errors"},
+    "edits": {"errors"},
     "optimizers": {"config"},
     "model": {"config", "task"},
     "data": {"config", "datasets", "errors", "rows", "task"},
-    "snapshot": {"config", "data", "errors", "model", "random_state", "task"},
+    "snapshot": {"config", "data", "edits", "errors", "model", "random_state", "task"},
     "fast_step": {"data", "fast_step", "random_state", "task"},
     "trainer": {
         "config",
         "data",
         "devices",
+        "edits",
         "errors",
         "fast_step",
         "model",
@@ -35,15 +38,19 @@ ALLOWED = {
         "snapshot",
         "task",
     },
-    "untrusted": {"config", "errors", "model", "optimizers", "random_state", "untrusted"},
+    "untrusted": {"config", "edits", "errors", "model", "optimizers", "random_state", "untrusted"},
     "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
-    "script": {"config", "data", "datasets", "model", "optimizers", "rows", "task"},
+    "script": {"config", "data", "datasets", "edits", "model", "optimizers", "rows", "task"},
+    "book": {"book", "config", "data", "datasets", "distributed", "errors", "model"},
     "engine": {
+        "book",
         "checkpoint",
+        "classroom",
         "config",
         "data",
         "datasets",
         "devices",
+        "edits",
         "engine",
         "errors",
         "random_state",
@@ -55,10 +62,12 @@ ALLOWED = {
     },
     "distributed": {
         "checkpoint",
+        "classroom",
         "config",
         "data",
         "devices",
         "distributed",
+        "edits",
         "errors",
         "model",
         "optimizers",
@@ -132,7 +141,8 @@ def test_pages_never_import_torch(path):
 @pytest.mark.parametrize("path", sources("app.py"))
 def test_the_server_imports_only_its_routes_the_upload_limit_and_the_engine(path):
     names = [name for name in imported(path) if belongs(name, "pages", "toytrain")]
-    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.distributed", "toytrain.engine")
+    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.ToytrainError", "toytrain.classroom",
+                 "toytrain.distributed", "toytrain.engine")  # fmt: skip
     assert [name for name in names if not belongs(name, *permitted)] == []
 
 

@@ -7,6 +7,7 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,12 +22,13 @@ from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Run
 from toytrain.rows import read_rows
 
-from .words import _
+from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
 WATCH = "watch"  # a stream token in the address: to look at a run, not to steer it
 RANKS = "ranks"  # the id of a distributed run in the address
 SPEED = "speed"  # batches per second in the address
+LANGUAGE = "lang"  # the code of a chosen language in the address
 SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
 DEFAULT_SPEED = 100
 
@@ -40,7 +42,7 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it.
+    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by.
     """
 
     config: Config
@@ -51,6 +53,7 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    owner: str = ""
 
     @property
     def pending(self) -> dict[str, str]:
@@ -80,7 +83,7 @@ class Session:
         A ToytrainError that refuses it leaves everything as it was.
         """
         pool = engine.pool()
-        new = pool.open(config, self.speed, checkpoint, weights)
+        new = pool.open(config, self.speed, checkpoint, weights, self.owner)
         try:
             is_open = new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             if not is_open and (checkpoint or weights):  # only the worker can tell whether the file works
@@ -97,25 +100,39 @@ class Session:
         """Keep the sentence for the control it is about, or for the top of the page."""
         if error.field in FIELDS and limits(error.field).group in GROUPS:  # it has a widget
             in_use = _shown(getattr(self.config, error.field))
-            self.refused[error.field] = f"{error} " + _("In use: {value}.").format(value=in_use)
+            self.refused[error.field] = f"{said(str(error))} " + _("In use: {value}.").format(value=in_use)
         else:
-            self.notices.append(str(error))
+            self.notices.append(said(str(error)))
 
 
 def open_page() -> Session:
-    """The visitor's session; the first time, and after a reload, made from the address."""
-    if MEMORY not in st.session_state:
-        st.session_state[MEMORY] = _from_address()
-    session: Session = st.session_state[MEMORY]
-    if engine.pool().get(session.run.id) is not session.run:
-        run = _find(session.run.id, session.speed, session.notices)
-        session.run = run or engine.pool().open(session.config, session.speed)
-    elif session.run.refusal:
-        # Found out late, because the engine was still warming up when the page was first drawn.
-        engine.pool().close(session.run)
-        session.config, session.run = _open_what_works(session.config, session.speed, session.notices)
+    """The visitor's session; the first time, and after a reload, made from the address.
+
+    Where the server has no room for it, the page says so and stops here.
+    """
+    try:
+        if MEMORY not in st.session_state:
+            st.session_state[MEMORY] = _from_address()
+        session: Session = st.session_state[MEMORY]
+        if engine.pool().get(session.run.id) is not session.run:
+            _replace_run(session, _find(session.run.id, session.speed, session.notices, session.owner))
+        elif session.run.refusal:
+            # Found out late, because the engine was still warming up when the page was first drawn.
+            engine.pool().close(session.run)
+            _replace_run(session, None)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.button(_("Try again"), type="primary")
+        st.stop()
     _write_address(session)
     return session
+
+
+def _replace_run(session: Session, run: Run | None) -> None:
+    """Go on with another run of the same settings, or of those of them that work."""
+    if run is None:
+        session.config, run = _open_what_works(session.config, session.speed, session.notices, session.owner)
+    session.run = run
 
 
 def watched_run() -> Run | None:
@@ -133,14 +150,16 @@ def watched_run() -> Run | None:
 def saving_problem() -> str:
     """The sentence that says why runs are not being saved, or nothing."""
     saved_runs = engine.pool().saved_runs
-    return saved_runs.problem if saved_runs else ""
+    return said(saved_runs.problem) if saved_runs else ""
 
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
     session = st.session_state[MEMORY]
     query = session.config.to_query()
-    return f"{_home()}?{query}" if query else _home()
+    if LANGUAGE in st.session_state:
+        query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
+    return f"{_home()}?{query.removeprefix('&')}" if query else _home()
 
 
 def watch_address() -> str:
@@ -151,6 +170,33 @@ def watch_address() -> str:
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
     return f"{parts.scheme}://{parts.netloc}/"
+
+
+# The language
+
+
+def language() -> str:
+    """The code of the visitor's language: the chosen one, the address's, or the browser's."""
+    if LANGUAGE in st.session_state:
+        return st.session_state[LANGUAGE]
+    if (named := st.query_params.get(LANGUAGE)) in LANGUAGES:
+        return named
+    browsers = (st.context.locale or "").partition("-")[0]
+    return browsers if browsers in LANGUAGES else ENGLISH
+
+
+def language_key() -> str:
+    """The key of the language's widget."""
+    st.session_state[f"{LANGUAGE}_shown"] = language()
+    return f"{LANGUAGE}_shown"
+
+
+def choose_language() -> None:
+    """The language selector's callback."""
+    st.session_state[LANGUAGE] = st.session_state[f"{LANGUAGE}_shown"]
+
+
+speak(language)
 
 
 # Controls
@@ -252,6 +298,11 @@ def set_speed() -> None:
     attempt(lambda: session.run.set_speed(session.speed))
 
 
+def permitted(name: str) -> str:
+    """The range of a field on this server, in words."""
+    return engine.pool().classroom.limits(name).describe()
+
+
 def speed_key() -> str:
     """The key of the speed's widget."""
     if SPEED not in st.session_state:
@@ -288,7 +339,7 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
         if error.field != "device":
             raise
         session.start(replace(config, device="cpu"), **source)
-        session.notices.append(_("{error} The run goes on on the CPU.").format(error=error))
+        session.notices.append(_("{error} The run goes on on the CPU.").format(error=said(str(error))))
     session.run.note = (
         _("This run goes on from your file, at batch {steps}; press Play.").format(steps=session.run.steps)
         if is_full
@@ -333,46 +384,61 @@ def _from_address() -> Session:
 
 def _session_of_address(texts: dict[str, str]) -> Session:
     texts.pop(RANKS, None)
+    owner = secrets.token_hex(8)
     notices: list[str] = []
+    if (named := texts.pop(LANGUAGE, None)) in LANGUAGES:
+        st.session_state[LANGUAGE] = named
+    elif named is not None:
+        notices.append(_(
+            "In the address: lang = {code} is not permitted; permitted is one of {codes}. It was left out."
+        ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
     config = _config_of(texts, notices)
-    run = _find(run_id, speed, notices) if run_id else None
+    run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
-        return Session(config, run, int(run.speed), notices=notices)
-    config, run = _open_what_works(config, speed, notices)
-    return Session(config, run, speed, notices=notices)
+        return Session(config, run, int(run.speed), notices=notices, owner=owner)
+    config, run = _open_what_works(config, speed, notices, owner)
+    return Session(config, run, speed, notices=notices, owner=owner)
 
 
-def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
+def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
     """The run of that id: still there, or as it was last saved. Otherwise a notice says that it is gone."""
     pool = engine.pool()
     run = pool.get(run_id)
     if run is not None:
+        run.owner = owner  # who has opened it last
         return run
     try:
         with st.spinner(_("Looking for the run of this address …")):
-            run = pool.restore(run_id, RESTORE_WITHIN, speed)
+            run = pool.restore(run_id, RESTORE_WITHIN, speed, owner)
         if run is None:
             notices.append(_gone())
     except ToytrainError as error:
-        notices.append(str(error))
+        notices.append(said(str(error)))
     return run
 
 
-def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Config, Run]:
-    """A run of the Config; a field that the data refuses is named and takes its default."""
+def _open_what_works(config: Config, speed: int, notices: list[str], owner: str) -> tuple[Config, Run]:
+    """A run of the Config; a field that the data or the classroom refuses is named and takes its default.
+
+    A ToytrainError where there is no room for any run.
+    """
     pool = engine.pool()
     while True:
-        run = pool.open(config, speed)
+        run = None
         try:
+            run = pool.open(config, speed, owner=owner)
             run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             return config, run
         except ToytrainError as error:
-            pool.close(run)
-            notices.append(str(error))
+            if run is not None:
+                pool.close(run)
+            elif error.field is None:
+                raise
+            notices.append(said(str(error)))
             default = FIELDS[error.field].default if error.field in FIELDS else None
             if default is None or getattr(config, error.field) == default:
                 config = Config()
@@ -389,7 +455,7 @@ def _config_of(texts: dict[str, str], notices: list[str]) -> Config:
         except ToytrainError as error:
             named = error.field if error.field in texts else next(iter(texts))
             del texts[named]
-            notices.append(_("In the address: {error} It was left out.").format(error=error))
+            notices.append(_("In the address: {error} It was left out.").format(error=said(str(error))))
 
 
 def _speed_of(text: str, notices: list[str]) -> int:
@@ -407,6 +473,8 @@ def _write_address(session: Session) -> None:
     wanted = session.config.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
+    if LANGUAGE in st.session_state:
+        wanted[LANGUAGE] = st.session_state[LANGUAGE]
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
     if st.query_params.to_dict() != wanted:

@@ -3,12 +3,9 @@
 {names} in braces are filled in by the browser.
 """
 
-from functools import cache
-
 from ..words import _
 
 
-@cache
 def words() -> dict[str, str]:
     """Key -> text in the reader's language."""
     return {
