@@ -41,6 +41,7 @@ ALLOWED = {
     "untrusted": {"config", "edits", "errors", "model", "optimizers", "random_state", "untrusted"},
     "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
     "script": {"config", "data", "datasets", "edits", "model", "optimizers", "rows", "task"},
+    "mistakes": {"config", "errors", "mistakes", "script"},
     "book": {"book", "config", "data", "datasets", "distributed", "errors", "model"},
     "engine": {
         "book",
@@ -53,6 +54,7 @@ ALLOWED = {
         "edits",
         "engine",
         "errors",
+        "mistakes",
         "random_state",
         "rows",
         "script",

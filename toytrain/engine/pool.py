@@ -19,6 +19,7 @@ from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
 from ..table import Table
+from .lab_run import LabRun
 from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
@@ -91,6 +92,19 @@ class Pool:
         """
         with self._lock:
             return self._open(config, speed, checkpoint, weights, owner=owner)
+
+    def open_lab(self, mistake: str, config: Config, speed: float = 0.0, owner: str = "") -> LabRun:
+        """A new experiment of the mistake lab, paused. Returns at once, as `open` does."""
+        with self._lock:
+            self.classroom.check(config)
+            self._make_room(owner)
+            worker = self._least_loaded()
+            run = LabRun(mistake, config, worker)
+            run.owner = owner
+            run.speed = speed
+            self.runs[run.id] = run
+            worker.open(run)
+            return run
 
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
@@ -276,7 +290,7 @@ class WorkerProcess:
     def open(self, run: Run) -> None:
         """Let the worker make the run, or bring it back."""
         self.runs[run.id] = run
-        answer = self.ask("open", run.id, **run.how_to_open())
+        answer = self.ask(run.opened_by, run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
             self.send("want_frame", run.id, views=tuple(run.wanted))

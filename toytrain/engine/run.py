@@ -31,8 +31,11 @@ class Run:
     `id`, 128 random bits, lets one control the run; `stream_token`, made from it one way, only lets
     one watch it, and stays the same when the run is brought back after a restart.
     `version` grows with all news; `history` when losses already told are told again, after a worker
-    has died. `note` tells the user what has happened to the run without their doing.
+    has died. `note` tells the user what has happened to the run without their doing. `opened_by` is the
+    worker's command that makes it.
     """
+
+    opened_by = "open"
 
     def __init__(self, config: Config, worker: "WorkerProcess", run_id: str | None = None):
         self.id = run_id or secrets.token_hex(16)
