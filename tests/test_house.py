@@ -13,15 +13,18 @@ ALLOWED = {
     "errors": set(),
     "random_state": set(),
     "task": set(),
-    "datasets": {"errors"},
-    "config": {"datasets", "errors"},
+    "rows": {"errors"},
+    "table": {"errors", "rows"},
+    "datasets": {"errors", "rows"},
+    "config": {"datasets", "errors", "rows"},
+    "classroom": {"config", "datasets", "errors", "rows"},
     "devices": {"errors"},
     "edits": {"errors"},
     "optimizers": {"config"},
     "schedules": {"config"},
     "stopping": {"config", "task"},
     "model": {"config", "task"},
-    "data": {"config", "datasets", "errors", "task"},
+    "data": {"config", "datasets", "errors", "rows", "task"},
     "snapshot": {"config", "data", "edits", "errors", "model", "random_state", "task"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
     "trainer": {
@@ -60,22 +63,31 @@ ALLOWED = {
         "task",
         "untrusted",
     },
-    "script": {"config", "data", "datasets", "edits", "model", "optimizers", "schedules", "task"},
+    "script": {"config", "data", "datasets", "edits", "model", "optimizers", "rows", "schedules", "task"},
+    "mistakes": {"config", "errors", "mistakes", "script"},
+    "book": {"book", "config", "data", "datasets", "distributed", "errors", "model"},
     "engine": {
+        "book",
         "checkpoint",
+        "classroom",
         "config",
         "data",
+        "datasets",
         "devices",
         "edits",
         "engine",
         "errors",
+        "mistakes",
         "random_state",
+        "rows",
         "script",
         "snapshot",
+        "table",
         "trainer",
     },
     "distributed": {
         "checkpoint",
+        "classroom",
         "config",
         "data",
         "devices",
@@ -154,7 +166,8 @@ def test_pages_never_import_torch(path):
 @pytest.mark.parametrize("path", sources("app.py"))
 def test_the_server_imports_only_its_routes_the_upload_limit_and_the_engine(path):
     names = [name for name in imported(path) if belongs(name, "pages", "toytrain")]
-    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.distributed", "toytrain.engine")
+    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.ToytrainError", "toytrain.classroom",
+                 "toytrain.distributed", "toytrain.engine")  # fmt: skip
     assert [name for name in names if not belongs(name, *permitted)] == []
 
 
