@@ -23,7 +23,8 @@ MISSING = """async () => {
     for (const letter of walker.currentNode.textContent) if (letter > "\\u3000") letters.set(letter, font);
   }
   for (const [letter, font] of letters) await document.fonts.load(`24px ${font}`, letter);
-  const isMissing = ([letter, font]) => [" ", "\\u{2F7FE}"].some((no) => drawn(letter, font) === drawn(no, font));
+  const nothing = [" ", "\\u{2F7FE}"];
+  const isMissing = ([letter, font]) => nothing.some((other) => drawn(letter, font) === drawn(other, font));
   return { letters: letters.size, missing: [...letters].filter(isMissing).map(([letter]) => letter) };
 }"""
 
