@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
+from toytrain.book import Settings
 from toytrain.config import FIELDS, parse
 from toytrain.datasets import DATASETS
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Run
+from toytrain.engine import Reader, Run
 
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
@@ -41,7 +42,8 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by.
+    distributed run, `ranks_before` the one before it. `reader` computes the figures of the book page.
+    `owner` is what the pool counts its runs by.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    reader: Reader | None = None
     owner: str = ""
 
     @property
@@ -154,8 +157,12 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    session = st.session_state[MEMORY]
-    query = session.config.to_query()
+    return address_of(st.session_state[MEMORY].config)
+
+
+def address_of(config: Config) -> str:
+    """The address at which anybody gets a run of this Config."""
+    query = config.to_query()
     if LANGUAGE in st.session_state:
         query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
     return f"{_home()}?{query.removeprefix('&')}" if query else _home()
@@ -367,6 +374,46 @@ def start_ranks(config: Config, ranks: Ranks, kind: str) -> None:
 def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     """The shards of the first epochs; a ToytrainError where these ranks cannot train this Config."""
     return distributed.cluster().plan(config, ranks, epochs)
+
+
+# The book
+
+
+def reader() -> Reader:
+    """The visitor's Reader, with what it has computed so far."""
+    session: Session = st.session_state[MEMORY]
+    if session.reader is None:
+        session.reader = engine.pool().reader()
+    return session.reader
+
+
+def book_key(name: str) -> str:
+    """The key of the widget of one of the book page's Settings."""
+    key = f"book_{name}"
+    if key not in st.session_state:
+        st.session_state[key] = getattr(Settings(), name)
+    return key
+
+
+def book_settings() -> Settings:
+    """What the widgets of the book page say."""
+    return Settings(**{name: st.session_state[book_key(name)] for name in Settings().to_dict()})
+
+
+def book_real() -> bool:
+    """Whether the book's ranks are to be processes."""
+    return bool(st.session_state.get("book_real"))
+
+
+def book_sources(seconds: float) -> dict[str, str]:
+    """The code of each section; empty while the engine is warming up."""
+    return engine.pool().book_sources(seconds)
+
+
+def set_book(settings: Settings) -> None:
+    """Let the widgets of the book page show these Settings."""
+    for name, value in settings.to_dict().items():
+        st.session_state[f"book_{name}"] = value
 
 
 # The address
