@@ -48,7 +48,8 @@ def ask_settings() -> None:
                 step: Any = {"learning_rate": 0.1}.get(name, 1)
                 form = "%g" if isinstance(default, float) else None
                 columns[place % 2].number_input(names[name], low, high, step=step, format=form, **shared)
-        st.selectbox(names["evaluate"], EVALUATIONS, format_func=lambda value: book_words.evaluations()[value],
+        st.selectbox(names["evaluate"], EVALUATIONS,
+                     format_func=lambda value: book_words.evaluations()[value],
                      key=session.book_key("evaluate"), persist_state="session",
                      help=_("To see how good the network is after each epoch. The figures say what that "
                             "does to the training."))  # fmt: skip
@@ -140,16 +141,17 @@ def show_section(section: Section, reader: Reader, rows: list[Row], source: str)
     st.markdown(book_words.about()[key])
     if key == "autograd":
         show_graph(reader)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([6, 5], gap="medium")
     with left:
         if source:
             height: Any = CODE_HEIGHT if source.count("\n") > 24 else "content"
-            st.code(source, language="python", height=height)
+            st.code(source, language="python", wrap_lines=True, height=height)
         else:
             st.caption(_("The training engine is warming up …"))
     with right:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(_("Run"), key=f"book_run_{key}", icon=":material/play_arrow:", on_click=run, args=([key],),
+            st.button(_("Run"), key=f"book_run_{key}", icon=":material/play_arrow:",
+                      on_click=run, args=([key],),
                       help=_("Runs the code beside with the present settings."))  # fmt: skip
             if key == "distributed":
                 st.toggle(_("real processes"), key="book_real", persist_state="session",
@@ -167,9 +169,10 @@ def show_section(section: Section, reader: Reader, rows: list[Row], source: str)
 
 def show_graph(reader: Reader) -> None:
     """The numbers of the graph, and its picture once they have been through autograd."""
-    for name, column in zip(GRAPH, st.columns(4), strict=True):
-        low, high = Settings.range_of(name)
-        column.number_input(name, low, high, step=0.1, format="%g", key=session.book_key(name),
+    with st.container(horizontal=True, gap="small"):
+        for name in GRAPH:
+            low, high = Settings.range_of(name)
+            st.number_input(name, low, high, step=0.1, format="%g", key=session.book_key(name), width=150,
                             persist_state="session")  # fmt: skip
     answer = reader.answers.get(("autograd", "logistic_regression"))
     computed = answer.computed if answer else {}
@@ -188,9 +191,17 @@ def show_log(section: Section, reader: Reader) -> None:
 def show_link(key: str) -> None:
     """Where this app goes on with what a section is about."""
     if key == "saving":
-        st.page_link("checkpoint.py", label=_("Save your own run, or load a file, on the checkpoint page"))
+        st.page_link(
+            "checkpoint.py",
+            icon=":material/arrow_forward:",
+            label=_("Save your own run, or load a file, on the checkpoint page"),
+        )
     if key == "distributed":
-        st.page_link("distributed.py", label=_("Step the ranks one by one on the distributed page"))
+        st.page_link(
+            "distributed.py",
+            icon=":material/arrow_forward:",
+            label=_("Step the ranks one by one on the distributed page"),
+        )
 
 
 def rows_of(section: Section, reader: Reader, settings: Settings) -> list[Row]:
@@ -249,7 +260,7 @@ def sources_so_far() -> dict[str, str]:
 
 live.fit_to_window()
 here = session.open_page()
-st.title(_("The book, figure by figure"))
+st.header(_("The book, figure by figure"))
 st.markdown(
     _(
         "Appendix A of Sebastian Raschka's *Build a Large Language Model (From Scratch)*, step by step: "

@@ -50,7 +50,7 @@ SECTIONS = {
         ), always_processes=("load_in_a_process",)),
         Section("mistakes", "A.7", (
             "no_zero_grad", "zero_grad_after_backward", "softmax_before_cross_entropy", "floor_of_the_loss",
-            "no_shuffling", "labels_from_one",
+            "sorted_data", "labels_from_one",
         )),
         Section("saving", "A.8", ("save_and_load",)),
         Section("device", "A.9.1, A.9.2", ("add_on_a_device", "train_on_a_device")),

@@ -91,10 +91,10 @@ class Graph {
     };
     this.#root.replaceChildren(
       h("div", { class: "toytrain-graph-tools" },
-        button("first", "⏮", () => this.#go(0)),
+        button("first", "|◀", () => this.#go(0)),
         button("back", "◀", () => this.#go(position - 1)),
         button("next", "▶", () => this.#go(position + 1)),
-        button("last", "⏭", () => this.#go(STEPS.length - 1)),
+        button("last", "▶|", () => this.#go(STEPS.length - 1)),
         this.#place),
       this.#sentence,
       this.#svg,
