@@ -53,7 +53,9 @@ class Pool:
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self.workers = [WorkerProcess(self) for _ in range(workers or self.classroom.workers or _cores())]
+        self._most_workers = workers or self.classroom.workers or _cores()
+        self.workers: list[WorkerProcess] = [WorkerProcess(self)]
+        threading.Thread(target=self._start_workers, name="toytrain-start-workers", daemon=True).start()
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
         if saved_runs is not None:
             threading.Thread(target=self._save_runs, name="toytrain-save-runs", daemon=True).start()
@@ -121,7 +123,7 @@ class Pool:
         self.classroom.check(config)
         if self.warm:
             with contextlib.suppress(TimeoutError):
-                self._least_loaded().ask("check", "", config=config.to_dict()).result(seconds)
+                self._least_loaded_warm().ask("check", "", config=config.to_dict()).result(seconds)
 
     def get(self, run_id: str) -> Run | None:
         """The run of that id."""
@@ -139,7 +141,8 @@ class Pool:
 
     def stop(self) -> None:
         """Save what is new and end every worker. No process is left."""
-        self._stopping.set()
+        with self._lock:  # no worker is started after this
+            self._stopping.set()
         for run in list(self.runs.values()):
             self._save(run)
         for worker in self.workers:
@@ -156,7 +159,10 @@ class Pool:
     ) -> Run:
         self.classroom.check(config)
         self._make_room(owner)
-        worker = self._least_loaded()
+        if all(worker.runs for worker in self.workers):
+            self._start_worker()
+        # A run that warms up for seconds would rather share a warm worker with one other.
+        worker = min(self.workers, key=lambda worker: len(worker.runs) + (not worker.hello))
         run = Run(config, worker, run_id)
         run.owner = owner
         run.most_steps = self.classroom.steps
@@ -172,12 +178,23 @@ class Pool:
 
     def _ask_any(self, name: str, seconds: float, **arguments: Any) -> Any:
         try:
-            return self._least_loaded().ask(name, "", **arguments).result(seconds)
+            return self._least_loaded_warm().ask(name, "", **arguments).result(seconds)
         except TimeoutError as error:
             raise ToytrainError("The training engine does not answer; try again in a moment.") from error
 
-    def _least_loaded(self) -> "WorkerProcess":
-        return min(self.workers, key=lambda worker: len(worker.runs))
+    def _least_loaded_warm(self) -> "WorkerProcess":
+        return min(self.workers, key=lambda worker: (not worker.hello, len(worker.runs)))
+
+    def _start_workers(self) -> None:
+        """Start one after the other, so that the first is warm soon; open runs let the next begin earlier."""
+        while len(self.workers) < self._most_workers and not self._stopping.wait(0.05):
+            if self.workers[-1].hello:
+                with self._lock:
+                    self._start_worker()
+
+    def _start_worker(self) -> None:
+        if len(self.workers) < self._most_workers and not self.stopping:
+            self.workers.append(WorkerProcess(self))
 
     def _make_room(self, owner: str) -> None:
         """Close the run that was idle longest where there are as many as there may be."""
@@ -290,13 +307,14 @@ class WorkerProcess:
     def _start(self) -> Any:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        # A session of its own keeps Ctrl-C in the terminal from the workers: the pool ends them.
+        # A group of its own keeps Ctrl-C in the terminal from the workers: the pool ends them. A session of
+        # its own would do too, but Linux shares the processor among sessions first, whatever their niceness.
         return subprocess.Popen(
             [sys.executable, "-m", "toytrain.engine.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
+            process_group=0,
         )
 
     def _write(self, *command: Any) -> None:
