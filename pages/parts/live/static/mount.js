@@ -3,7 +3,7 @@
 // Streamlit calls a component's function again at every change of its data or theme. The view is made once per host
 // element, made anew only in another language, and goes with its element.
 
-import { loadStylesheet, translator } from "./dom.js";
+import { h, loadStylesheet, translator } from "./dom.js";
 import { readTheme } from "./theme.js";
 
 await Promise.all(["live.css", "data.css"].map((name) => loadStylesheet(new URL(name, import.meta.url))));
@@ -21,8 +21,7 @@ export function viewOf(name, View) {
     if (own?.language !== language) {
       const view = new View({ word: translator(data.words), tell: (...news) => own.component.setTriggerValue(...news) });
       own = host[mounted] = { view, language, component };
-      view.element.classList.add("toytrain-live");
-      host.replaceChildren(view.element);
+      host.replaceChildren(h("div", { class: "toytrain-live" }, view.element));
     }
     own.component = component; // of the newest call: its triggers know the present widget
     own.view.update(data, readTheme(host));

@@ -55,7 +55,7 @@ class Pad {
     this.#clear = button(word("clear"), word("clear_help"), () => this.#stroke(() => drawing.clear()));
     this.element = h("section", { class: "toytrain-block toytrain-pad" },
       h("header", { class: "toytrain-header" }, this.#classes, this.#tools,
-        h("div", { class: "toytrain-choice toytrain-tools" }, this.#undo, this.#redo, this.#clear)),
+        h("div", { class: "toytrain-tools" }, this.#undo, this.#redo, this.#clear)),
       this.#plane.element, this.#says);
     const { canvas } = this.#plane;
     canvas.tabIndex = 0;
