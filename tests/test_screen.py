@@ -7,9 +7,8 @@ import test_pages
 from test_pages import plain
 
 from pages.parts import controls, teachers
-from pages.parts.screen import BUTTONS, CAN_HIDE, CAN_LOCK, LONGEST_TASK, TEACHERS, VIEWS, Screen
+from pages.parts.screen import BUTTONS, CAN_HIDE, CAN_LOCK, LONGEST_TASK, SETTINGS, TEACHERS, VIEWS, Screen
 from toytrain import ToytrainError
-from toytrain.config import FIELDS
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +85,7 @@ def test_hidden_fields_are_not_there_and_keep_their_values_from_the_address(open
     assert "momentum" not in page.widgets()
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_field_can_be_hidden_and_locked(open_page, name):
     beside = {"classes": {"dataset": "blobs"}}.get(name, {})
     assert name in open_page(**beside).widgets()
@@ -122,7 +121,7 @@ def test_buttons_can_be_hidden_and_locked(open_page):
 
 
 def test_a_page_without_any_setting_works(open_page):
-    page = open_page(hide=",".join((*FIELDS, *BUTTONS, *VIEWS, TEACHERS)))
+    page = open_page(hide=",".join((*SETTINGS, *BUTTONS, *VIEWS, TEACHERS)))
     assert not page.widgets()
     assert not page.sentences()
 
@@ -200,7 +199,7 @@ def test_the_keys_are_listed(open_page):
 
 def test_what_is_rarely_needed_is_folded_away(open_page):
     page = open_page(momentum="0.5")
-    folded = {field for group in page.app.sidebar.expander for field in FIELDS if has(group, field)}
+    folded = {field for group in page.app.sidebar.expander for field in SETTINGS if has(group, field)}
     basic = {name for row in controls.BASICS for name in row}
     assert folded == set(page.widgets()) - basic
     assert [group.label for group in page.app.sidebar.expander][-1].endswith("1 changed")

@@ -7,15 +7,16 @@ protects nothing, because whoever edits the address undoes it. Pure: nothing her
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from toytrain.config import FIELDS
+from toytrain.config import FIELDS, GROUPS, limits
 
 from .words import _
 
+SETTINGS = tuple(name for name in FIELDS if limits(name).group in GROUPS)  # the fields with a widget
 BUTTONS = ("play", "step_batch", "step_epoch", "reset", "new_seed", "speed", "download")
 VIEWS = ("numbers", "boundary", "loss", "step")  # as the modules of live/static name them
 TEACHERS = "teachers"  # the panel in which all this is chosen; a link for students hides it
-CAN_HIDE = (*FIELDS, *BUTTONS, *VIEWS, TEACHERS)
-CAN_LOCK = (*FIELDS, *BUTTONS)
+CAN_HIDE = (*SETTINGS, *BUTTONS, *VIEWS, TEACHERS)
+CAN_LOCK = (*SETTINGS, *BUTTONS)
 LONGEST_TASK = 500  # letters: a task stands above the views, and an address must stay short
 NAMED = 3  # so many unknown names are quoted
 
