@@ -180,6 +180,11 @@ class Trainer:
         return self.finished or bool(self.diverged)
 
     @property
+    def why_ended(self) -> str:
+        """The sentence of a run that diverged or that a stop condition ended; "" otherwise."""
+        return self.diverged or self.stopping.reason
+
+    @property
     def learning_rate(self) -> float:
         """The rate that the next step takes."""
         return self.learning_rates.get(self.steps, self.optimizer.param_groups[0]["lr"])
