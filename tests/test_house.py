@@ -27,6 +27,7 @@ ALLOWED = {
     "data": {"config", "datasets", "errors", "rows", "task"},
     "snapshot": {"config", "data", "edits", "errors", "model", "random_state", "task"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
+    "half_step": {"snapshot"},
     "trainer": {
         "config",
         "data",
@@ -34,6 +35,7 @@ ALLOWED = {
         "edits",
         "errors",
         "fast_step",
+        "half_step",
         "model",
         "optimizers",
         "random_state",
@@ -77,6 +79,7 @@ ALLOWED = {
         "edits",
         "engine",
         "errors",
+        "half_step",
         "mistakes",
         "random_state",
         "rows",

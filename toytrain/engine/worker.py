@@ -30,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, lab
+from . import book, changes, data_views, half_steps, lab
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -297,7 +297,7 @@ class Worker:
 
     def model(self, run_id: str) -> bytes:
         """model.pth: the bare state_dict."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return checkpoint.save_weights(run.trainer.snapshot())
 
     def initial_model(self, run_id: str) -> bytes:
@@ -309,12 +309,12 @@ class Worker:
 
     def safetensors(self, run_id: str) -> bytes:
         """The weights as a safetensors file, the Config as its metadata."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return checkpoint.save_safetensors(run.trainer.snapshot())
 
     def checkpoint(self, run_id: str) -> bytes:
         """The full checkpoint, with all losses."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return checkpoint.save(run.trainer.snapshot())
 
     def script(self, run_id: str) -> str:
@@ -331,7 +331,7 @@ class Worker:
 
     def fast_step(self, run_id: str) -> tuple[str, str]:
         """Why the run takes plain steps only, or ""; and the source of its fast step, or ""."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return run.trainer.why_plain, run.trainer.fast_step_source
 
     def close(self, run_id: str) -> None:
@@ -354,7 +354,7 @@ class Worker:
             looked = bool(run.stale) and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
-                with self._owning_generator(run):
+                with self.owning_generator(run):
                     due.append((run_id, self._frame(run, now, looked, saves, slowed_by)))
         return due
 
@@ -396,7 +396,7 @@ class Worker:
     def _train(self, run: Hosted, steps: int | None, seconds: float | None) -> None:
         """Train one run. An error in it is a bug, but not one that may end the runs beside it."""
         try:
-            with self._owning_generator(run):
+            with self.owning_generator(run):
                 run.trainer.advance(steps=steps, seconds=seconds)
         except Exception as error:
             traceback.print_exc()
@@ -404,7 +404,7 @@ class Worker:
         run.shown.clear()
 
     @contextmanager
-    def _owning_generator(self, run: Hosted) -> Iterator[Hosted]:
+    def owning_generator(self, run: Hosted) -> Iterator[Hosted]:
         """Let the run have PyTorch's global generator, and keep its state for the next time."""
         set_random_state(run.random_state, run.trainer.device)
         try:
@@ -523,6 +523,8 @@ COMMANDS = {
         Worker.step_epoch,
         changes.set_learning_rate,
         changes.edit_weight,
+        half_steps.half_step,
+        half_steps.begun_step,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,
