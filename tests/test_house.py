@@ -20,6 +20,8 @@ ALLOWED = {
     "model": {"config", "task"},
     "data": {"config", "datasets", "errors", "task"},
     "snapshot": {"config", "data", "errors", "model", "random_state", "task"},
+    "trace": {"config", "data", "errors", "model", "snapshot"},
+    "evaluation": {"errors", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "task"},
     "trainer": {
         "config",
@@ -43,9 +45,11 @@ ALLOWED = {
         "devices",
         "engine",
         "errors",
+        "evaluation",
         "random_state",
         "script",
         "snapshot",
+        "trace",
         "trainer",
     },
     "distributed": {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
 from .frame import Frame, encode
 
 if TYPE_CHECKING:
@@ -156,6 +157,16 @@ class Run:
     def fast_step(self) -> tuple[str, str]:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
+
+    def trace(
+        self, x1: float, x2: float, target: float | None = None, neuron: tuple[int, int] | None = None
+    ) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
+        """A point's way through the network (see predictions.trace). Who watches the run may ask this too."""
+        return self.ask_quietly("trace", x1=x1, x2=x2, target=target, neuron=neuron)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
 
     def wait_until_open(self, seconds: float) -> bool:
         """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
