@@ -10,6 +10,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,11 +159,14 @@ class Run:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
 
-    def trace(
-        self, x1: float, x2: float, target: float | None = None, neuron: tuple[int, int] | None = None
-    ) -> tuple[dict[str, Any], dict[str, tuple[str, bytes]]]:
-        """A point's way through the network (see predictions.trace). Who watches the run may ask this too."""
-        return self.ask_quietly("trace", x1=x1, x2=x2, target=target, neuron=neuron)
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
 
     def evaluation(self, part: str) -> Evaluation:
         """Every prediction on the "test" or the "train" data."""

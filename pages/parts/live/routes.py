@@ -18,6 +18,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from toytrain import engine
 from toytrain.engine import Run
 
+from . import traces
+
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
 _PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
@@ -117,4 +119,5 @@ ROUTES = [
     Route(f"{STATIC}/{{name}}", serve_module),
     Route(PLOTLY, serve_plotly),
     WebSocketRoute(f"{STREAM}/{{token}}", stream),
+    *traces.ROUTES,
 ]
