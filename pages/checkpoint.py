@@ -92,7 +92,7 @@ def show_upload(here: session.Session) -> None:
         found = session.inspect(data)
         present = here.run.tensors()
     except ToytrainError as error:
-        st.error(controls.escaped(str(error)))
+        st.error(controls.sentence(error))
         return
     config = Config.from_dict(found["config"])
     show_contents(found, config, present)
@@ -105,7 +105,7 @@ def show_upload(here: session.Session) -> None:
         try:
             session.adopt(data, config, found["is_full"])
         except ToytrainError as error:
-            st.error(controls.escaped(str(error)))
+            st.error(controls.sentence(error))
         else:
             st.switch_page("train.py")
 
@@ -118,7 +118,7 @@ def show_contents(found: dict[str, Any], config: Config, present: list[dict[str,
             layers=layers, steps=f"{found['steps']:,}"))  # fmt: skip
     else:
         st.success(_("Weights: {layers}.").format(layers=layers))
-    st.caption("\n".join(f"- {controls.escaped(note)}" for note in found["notes"]))
+    st.caption("\n".join(f"- {controls.sentence(note)}" for note in found["notes"]))
     rows = []
     in_file, in_present = by_layer(found["tensors"]), by_layer(present)
     for name in in_file | in_present:
@@ -181,7 +181,7 @@ def ask_what_is_missing(config: Config, present: Config) -> Config | None:
     try:
         return Config.from_dict({**present.to_dict(), **read, **asked})
     except ToytrainError as error:
-        st.error(controls.escaped(str(error)))
+        st.error(controls.sentence(error))
         return None
 
 

@@ -21,26 +21,6 @@ RANKS_BESIDE = 4
 STEPS_BACK = 1000  # that can be looked at again
 MOST_LOSSES = 20  # rows of the table
 
-# What is switched wrongly -> what one sees.
-MISTAKES = {
-    "wrapped": _(
-        "Without DistributedDataParallel no gradient is averaged: from the first step on the weights of the "
-        "ranks differ and drift apart, while each rank's accuracy may well be 1.0."
-    ),
-    "set_epoch": _(
-        "Without sampler.set_epoch(epoch) each epoch deals the same shards: compare the cards of two epochs."
-    ),
-    "seeded": _(
-        "Without torch.manual_seed in each process every run has other weights and other losses: start it "
-        "twice and compare with the run before. (DistributedDataParallel still gives all ranks rank 0's "
-        "weights.)"
-    ),
-    "loader_shuffle": _(
-        "shuffle=True in the DataLoader beside a sampler is refused by PyTorch: the sampler alone decides "
-        "which rows a rank gets."
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Setup:
@@ -49,6 +29,29 @@ class Setup:
     config: Config
     ranks: Ranks
     kind: str
+
+
+def mistakes() -> dict[str, str]:
+    """What is switched wrongly -> what one sees."""
+    return {
+        "wrapped": _(
+            "Without DistributedDataParallel no gradient is averaged: from the first step on the weights of "
+            "the ranks differ and drift apart, while each rank's accuracy may well be 1.0."
+        ),
+        "set_epoch": _(
+            "Without sampler.set_epoch(epoch) each epoch deals the same shards: compare the cards of two "
+            "epochs."
+        ),
+        "seeded": _(
+            "Without torch.manual_seed in each process every run has other weights and other losses: start "
+            "it twice and compare with the run before. (DistributedDataParallel still gives all ranks rank "
+            "0's weights.)"
+        ),
+        "loader_shuffle": _(
+            "shuffle=True in the DataLoader beside a sampler is refused by PyTorch: the sampler alone "
+            "decides which rows a rank gets."
+        ),
+    }
 
 
 def ask_setup(here: session.Session) -> Setup:
@@ -106,7 +109,7 @@ def ask_setup(here: session.Session) -> Setup:
 
 
 def show_mistakes(ranks: Ranks) -> None:
-    for name, sentence in MISTAKES.items():
+    for name, sentence in mistakes().items():
         if getattr(ranks, name) != getattr(Ranks(), name):
             st.warning(controls.escaped(sentence))
 
@@ -210,7 +213,7 @@ def show_status(view: View, run: DistributedRun, speed: int) -> None:
         parts.append(_("{rate:,.0f} steps/s").format(rate=view.steps_per_second))
     st.caption(" · ".join(parts))
     if view.message:
-        (st.error if view.status == "failed" else st.info)(controls.escaped(view.message))
+        (st.error if view.status == "failed" else st.info)(controls.sentence(view.message))
     if view.steps:
         show_figures(view)
 
@@ -333,7 +336,7 @@ try:
     with st.spinner(_("Dealing the shards …")):  # the first time the process that deals them has to start
         plan = plan_up_to(setup.config, setup.ranks, 0)
 except ToytrainError as error:
-    st.error(controls.escaped(str(error)))
+    st.error(controls.sentence(error))
     plan = None
 speed = show_strip(setup, run, permitted=plan is not None)
 if run is not None:

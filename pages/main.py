@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from pages.parts import language
 from pages.parts.words import _
 
 st.set_page_config(page_title="toytrain", layout="wide", initial_sidebar_state="auto")
+language.show_switch()
 st.navigation(
     [
         st.Page("train.py", title=_("Train"), default=True),

@@ -185,8 +185,8 @@ def test_every_widget_has_a_name_and_says_what_it_does_what_is_permitted_and_whe
 def test_the_widgets_stand_in_the_group_of_their_field(open_page):
     page = open_page(dataset="blobs")
     groups = {expander.label: expander for expander in page.app.sidebar.expander}
-    assert list(groups) == list(controls.TITLES.values())
-    for group, title in controls.TITLES.items():
+    assert list(groups) == list(controls.titles().values())
+    for group, title in controls.titles().items():
         block = groups[title]
         kinds = (block.number_input, block.text_input, block.selectbox, block.checkbox, block.button_group)
         keys = {re.fullmatch(r"field_(.*?)(_\d+)?", widget.key)[1] for kind in kinds for widget in kind}

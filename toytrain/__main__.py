@@ -173,7 +173,7 @@ def _write_scripts(options: argparse.Namespace, config: Config, trainer, process
         return
     steps = trainer.steps + options.steps if options.steps else None
     initial = trainer.initial_weights
-    arguments = (trainer.learning_rates, steps, initial is not None)
+    arguments = (trainer.learning_rates, steps, initial is not None, trainer.edits)
     scripts = {}
     if options.script:
         scripts[options.script] = write_script(config, *arguments)

@@ -12,6 +12,7 @@ A full checkpoint is a dict of plain values and tensors that `torch.load(weights
     epoch_random_state     the same at the start of an unfinished epoch, else None
     losses, tests          float32 (steps,); float64 (epochs, 3)
     learning_rates         list of [step, rate]
+    edits                  list of [step, key, index, value]: the weights set by hand; absent in older files
     diverged               sentence, or ""
     initial_state_dict     what the run started from, None where the seed drew the weights
 
@@ -77,6 +78,11 @@ def save(snapshot: Snapshot) -> bytes:
             "losses": snapshot.losses,
             "tests": snapshot.tests,
             "learning_rates": [list(change) for change in snapshot.learning_rates.items()],
+            "edits": [
+                [step, key, list(index), value]
+                for step, places in snapshot.edits.items()
+                for (key, index), value in places.items()
+            ],
             "diverged": snapshot.diverged,
             "initial_state_dict": snapshot.initial_weights,
         }
@@ -145,6 +151,7 @@ def _full(state: dict) -> Snapshot:
         batches=batches,
         learning_rate=rates.get(steps, _rate_in_use(optimizer_state, config)),
         learning_rates=rates,
+        edits=whole.read_edits(state.get("edits", []), model),
         loss_history=whole.read_losses(state["losses"], steps),
         test_history=tests,
         num_tests=len(tests) // 3,

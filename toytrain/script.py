@@ -15,6 +15,7 @@ import torch
 from .config import Config
 from .data import ToyDataset, compute_features
 from .datasets import DATASETS
+from .edits import Edits, Place
 from .model import NeuralNetwork
 from .optimizers import optimizer_arguments
 from .task import TASKS, Task
@@ -30,22 +31,27 @@ def write_script(
     learning_rates: Mapping[int, float] | None = None,
     steps: int | None = None,
     has_initial_weights: bool = False,
+    edits: Edits | None = None,
 ) -> str:
-    """The script of a run: its Config, the changes of its learning rate, and how far it came.
+    """The script of a run: its Config, the changes of its learning rate and weights, and how far it came.
 
     `learning_rates` maps a step (batches trained before it) to the rate set there. `steps` ends the
     script after so many batches; without it `config.epochs` does. A run that started from a file's
     weights `has_initial_weights`: the script loads them from the bare state_dict INITIAL_WEIGHTS.
+    `edits` maps a step to the weights set by hand there, those after the last batch included.
     """
     changes = {
         step: rate for step, rate in sorted((learning_rates or {}).items()) if steps is None or step < steps
+    }
+    edited = {
+        step: places for step, places in sorted((edits or {}).items()) if steps is None or step <= steps
     }
     task = TASKS[config.task]
     run = "\n\n".join(
         [
             _make_data(config, task),
             _make_model(config, has_initial_weights),
-            _train(config, task, changes, steps),
+            _train(config, task, changes, steps, edited),
             _finish(config, task),
         ]
     )
@@ -132,7 +138,7 @@ train_loader = DataLoader(
 optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})"""
 
 
-def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None) -> str:
+def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None, edits: Edits) -> str:
     if steps is not None:
         length = (
             f"num_steps = {steps}  # how many batches the run had trained\n"
@@ -150,6 +156,10 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rates[len(losses)]
 """
+    edit = """
+            edit_weights(len(losses))
+"""
+    last = "\nedit_weights(len(losses))"
     move = """
             features, labels = features.to(device), labels.to(device)
 """
@@ -162,13 +172,13 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
                 return
 """
     return f"""{length}{rates}losses = []  # the loss of every batch
-
+{_edit_weights(edits)}
 
 def train():
     for epoch in range(num_epochs):
         model.train()
         for batch_idx, (features, labels) in enumerate(train_loader):\
-{change if changes else ""}{move if config.device != "cpu" else ""}
+{change if changes else ""}{edit.rstrip() if edits else ""}{move if config.device != "cpu" else ""}
             logits = model(features)
             loss = {task.loss_source}{penalty if config.l1 else ""}
             if not torch.isfinite(loss):
@@ -187,7 +197,34 @@ def train():
             ){stop.rstrip() if steps is not None else ""}
 
 
-train()"""
+train(){last if edits else ""}"""
+
+
+def _edit_weights(edits: Edits) -> str:
+    """The function that sets by hand what was set by hand; "" if nothing was."""
+    if not edits:
+        return ""
+    blocks = []
+    for step, places in edits.items():
+        lines = [f"            {_entry(place)} = {value!r}" for place, value in places.items()]
+        blocks.append("\n".join([f"        if step == {step}:", *lines]))
+    return (
+        '''
+
+def edit_weights(step):
+    """Set by hand what was set by hand after so many batches."""
+    with torch.no_grad():
+'''
+        + "\n".join(blocks)
+        + "\n"
+    )
+
+
+def _entry(place: Place) -> str:
+    """One number of a parameter, as one writes it: model.layers[0].weight[3, 1]."""
+    key, index = place
+    layers, number, name = key.split(".")
+    return f"model.{layers}[{number}].{name}[{', '.join(map(str, index))}]"
 
 
 def _finish(config: Config, task: Task) -> str:

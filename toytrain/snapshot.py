@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from .config import Config
 from .data import Data, ToyDataset, compute_features, grid_points
+from .edits import Edits
 from .errors import ToytrainError
 from .model import NeuralNetwork
 from .random_state import RandomState
@@ -48,6 +49,7 @@ class Snapshot:
     num_tests: int
     finished: bool
     diverged: str
+    edits: Edits = field(default_factory=dict)
     config: Config | None = None
     data: Data | None = None
     initial_weights: dict[str, torch.Tensor] | None = None

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from .config import Config
 from .data import Data, make_data, make_loaders
 from .devices import get_device
+from .edits import MOST_EDITS, Edits, check_edit, count, merge
 from .errors import ToytrainError
 from .fast_step import FastStep, loss_key, traceable
 from .model import NeuralNetwork
@@ -32,7 +33,8 @@ class Trainer:
 
     `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
     done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
-    step at its end, test loss, test score. `learning_rates` maps a step to the rate set before it.
+    step at its end, test loss, test score. `learning_rates` maps a step to the rate set before it,
+    `edits` a step to the weights set by hand there.
     `initial_weights` is the state_dict that the run started from, None where the seed drew the weights.
 
     Two Trainers that take turns in one process share PyTorch's global generator and so change each
@@ -71,12 +73,14 @@ class Trainer:
         self.losses = array("f")
         self.tests = array("d")
         self.learning_rates: dict[int, float] = {}
+        self.edits: Edits = {}
         self.diverged = ""
         self.fast = True
         self._fast_step = FastStep()
         self._batches: Iterator | None = None
         self._epoch_random_state: RandomState | None = None
         self._structure = copy.deepcopy(model).cpu().eval()
+        self._parameters = dict(model.named_parameters())
         self._last_finite = _LastFinite(model)
 
     @classmethod
@@ -127,7 +131,7 @@ class Trainer:
         deadline = math.inf if seconds is None else time.perf_counter() + seconds
         plain = bool(self._why_plain())
         while not self.ended and self.steps < last:
-            if plain or not self._fast_step.train(self, last, deadline):
+            if plain or not self._fast_step.train(self, self._before_edits(last), deadline):
                 self.step()
             if time.perf_counter() >= deadline:
                 break
@@ -175,6 +179,39 @@ class Trainer:
         """Let the next step and those after it take this rate. The change is recorded."""
         self.learning_rates[self.steps] = Config(learning_rate=learning_rate).learning_rate  # in range
 
+    def edit_weight(self, key: str, index: tuple[int, ...], value: float) -> None:
+        """Set one number of the parameter with this key, now. The edit is recorded: the script sets it too.
+
+        `index` counts from 0. The optimizer's state stays as it is. A ToytrainError says what does not fit.
+        """
+        shapes = {name: tuple(parameter.shape) for name, parameter in self._parameters.items()}
+        place, value = check_edit(shapes, key, index, value)
+        edited = merge(self.edits, {self.steps: {place: value}})
+        if count(edited) > MOST_EDITS:
+            raise ToytrainError(
+                f"A run takes {MOST_EDITS:,} weights set by hand and no more; start a new run from its "
+                "model.pth.",
+                code="edit",
+            )
+        self.add_edits(edited)
+
+    def add_edits(self, edits: Edits) -> None:
+        """Take over what was recorded elsewhere; what belongs to a step still to come is done there."""
+        self.edits = merge(self.edits, edits)
+        self._do_edits()
+
+    def _do_edits(self) -> None:
+        """Set the weights that were set by hand after so many batches."""
+        if self.steps in self.edits:
+            with torch.no_grad():
+                for (key, index), value in self.edits[self.steps].items():
+                    self._parameters[key][index] = value
+            self._last_finite.amend()
+
+    def _before_edits(self, last: float) -> float:
+        """How far steps lead to no edit: the step that does is a plain one, whose `record` sets it."""
+        return min([last, *(step - 1 for step in self.edits if step > self.steps)])
+
     def next_batch(self):
         """The next features and labels, on the device; opens the epoch where one begins."""
         if self.diverged:
@@ -212,6 +249,7 @@ class Trainer:
             self._batches = None
             if self.test_loader is not None:
                 self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))
+        self._do_edits()
         return value
 
     def evaluate(self, dataset) -> tuple[float, float]:
@@ -243,6 +281,7 @@ class Trainer:
             batches=len(self.train_loader),
             learning_rate=self.learning_rate,
             learning_rates=dict(self.learning_rates),
+            edits=merge(self.edits, {}),
             loss_history=self.losses,
             test_history=self.tests,
             num_tests=len(self.tests) // 3,
@@ -270,6 +309,8 @@ class Trainer:
         self.learning_rates = dict(snapshot.learning_rates)
         self.diverged = snapshot.diverged
         self._last_finite = _LastFinite(self.model)
+        self.edits = {}
+        self.add_edits(snapshot.edits)
         self._batches = None
         self._epoch_random_state = snapshot.epoch_random_state
         if snapshot.epoch_random_state is not None:
@@ -325,6 +366,11 @@ class _LastFinite:
 
     def keep(self) -> None:
         self._newer, self._older = self._older, self._newer
+        for kept, live in zip(self._newer, self._live, strict=True):
+            kept.copy_(live)
+
+    def amend(self) -> None:
+        """Note a change of the weights that no step has made."""
         for kept, live in zip(self._newer, self._live, strict=True):
             kept.copy_(live)
 

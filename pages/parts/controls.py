@@ -7,21 +7,29 @@ import streamlit as st
 from toytrain.config import FIELDS, GROUPS, Config, limits
 
 from . import session
-from .words import _
+from .words import _, said
 
-TITLES = {
-    "data": _("Data"),
-    "features": _("Features"),
-    "network": _("Network"),
-    "training": _("Training"),
-}
-NAMES = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+
+def titles() -> dict[str, str]:
+    """What the groups of fields are called."""
+    return {
+        "data": _("Data"),
+        "features": _("Features"),
+        "network": _("Network"),
+        "training": _("Training"),
+    }
+
+
+def label(name: str) -> str:
+    """What a field is called on the screen: its name, in words."""
+    names = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+    return names.get(name) or said(name.replace("_", " "))
 
 
 def show(config: Config, refused: dict[str, str]) -> None:
     """Draw every field that means something beside the others; a refusal stands under its widget."""
     for group in GROUPS:
-        with st.sidebar.expander(TITLES[group], expanded=True):
+        with st.sidebar.expander(titles()[group], expanded=True):
             names = [name for name in FIELDS if limits(name).group == group and config.uses(name)]
             for row in _rows(names):
                 for column, name in zip(st.columns(len(row)), row, strict=True):
@@ -51,7 +59,6 @@ def _is_number(name: str) -> bool:
 def _widget(name: str) -> None:
     default: Any = FIELDS[name].default
     bounds = limits(name)
-    label = NAMES.get(name, _(name.replace("_", " ")))
     shared: dict[str, Any] = {
         "key": session.widget_key(name),
         "on_change": session.change,
@@ -59,27 +66,32 @@ def _widget(name: str) -> None:
         "help": _help(name),
     }
     if bounds.choices and bounds.count:
-        st.pills(label, bounds.choices, selection_mode="multi", **shared)
+        st.pills(label(name), bounds.choices, selection_mode="multi", **shared)
     elif bounds.choices:
-        st.selectbox(label, bounds.choices, **shared)
+        st.selectbox(label(name), bounds.choices, **shared)
     elif isinstance(default, bool):
-        st.checkbox(label, **shared)
+        st.checkbox(label(name), **shared)
     elif bounds.count:
-        st.text_input(label, **shared)
+        st.text_input(label(name), **shared)
     elif isinstance(default, int):
-        st.number_input(label, step=int(bounds.step or 1), **shared)
+        st.number_input(label(name), step=int(bounds.step or 1), **shared)
     else:
-        st.number_input(label, step=bounds.step, format="%g", **shared)
+        st.number_input(label(name), step=bounds.step, format="%g", **shared)
 
 
 def _help(name: str) -> str:
     bounds = limits(name)
-    lines = [_(bounds.help)]
+    lines = [said(bounds.help)]
     if _is_number(name) or name == "hidden":
-        lines.append(_("Permitted: {range}.").format(range=bounds.describe()))
+        lines.append(_("Permitted: {range}.").format(range=said(bounds.describe())))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))
     return " ".join(lines)
+
+
+def sentence(text: object) -> str:
+    """A sentence of the core (or an error that holds one) in the visitor's language, for Markdown."""
+    return escaped(said(str(text)))
 
 
 def escaped(text: str) -> str:

@@ -20,12 +20,13 @@ from toytrain.datasets import DATASETS
 from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Run
 
-from .words import _
+from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
 WATCH = "watch"  # a stream token in the address: to look at a run, not to steer it
 RANKS = "ranks"  # the id of a distributed run in the address
 SPEED = "speed"  # batches per second in the address
+LANGUAGE = "lang"  # the code of a chosen language in the address
 SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
 DEFAULT_SPEED = 100
 
@@ -96,9 +97,9 @@ class Session:
         """Keep the sentence for the control it is about, or for the top of the page."""
         if error.field in FIELDS:
             in_use = _shown(getattr(self.config, error.field))
-            self.refused[error.field] = f"{error} " + _("In use: {value}.").format(value=in_use)
+            self.refused[error.field] = f"{said(str(error))} " + _("In use: {value}.").format(value=in_use)
         else:
-            self.notices.append(str(error))
+            self.notices.append(said(str(error)))
 
 
 def open_page() -> Session:
@@ -132,14 +133,16 @@ def watched_run() -> Run | None:
 def saving_problem() -> str:
     """The sentence that says why runs are not being saved, or nothing."""
     saved_runs = engine.pool().saved_runs
-    return saved_runs.problem if saved_runs else ""
+    return said(saved_runs.problem) if saved_runs else ""
 
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
     session = st.session_state[MEMORY]
     query = session.config.to_query()
-    return f"{_home()}?{query}" if query else _home()
+    if LANGUAGE in st.session_state:
+        query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
+    return f"{_home()}?{query.removeprefix('&')}" if query else _home()
 
 
 def watch_address() -> str:
@@ -150,6 +153,33 @@ def watch_address() -> str:
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
     return f"{parts.scheme}://{parts.netloc}/"
+
+
+# The language
+
+
+def language() -> str:
+    """The code of the visitor's language: the chosen one, the address's, or the browser's."""
+    if LANGUAGE in st.session_state:
+        return st.session_state[LANGUAGE]
+    if (named := st.query_params.get(LANGUAGE)) in LANGUAGES:
+        return named
+    browsers = (st.context.locale or "").partition("-")[0]
+    return browsers if browsers in LANGUAGES else ENGLISH
+
+
+def language_key() -> str:
+    """The key of the language's widget."""
+    st.session_state[f"{LANGUAGE}_shown"] = language()
+    return f"{LANGUAGE}_shown"
+
+
+def choose_language() -> None:
+    """The language selector's callback."""
+    st.session_state[LANGUAGE] = st.session_state[f"{LANGUAGE}_shown"]
+
+
+speak(language)
 
 
 # Controls
@@ -287,7 +317,7 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
         if error.field != "device":
             raise
         session.start(replace(config, device="cpu"), **source)
-        session.notices.append(_("{error} The run goes on on the CPU.").format(error=error))
+        session.notices.append(_("{error} The run goes on on the CPU.").format(error=said(str(error))))
     session.run.note = (
         _("This run goes on from your file, at batch {steps}; press Play.").format(steps=session.run.steps)
         if is_full
@@ -333,6 +363,12 @@ def _from_address() -> Session:
 def _session_of_address(texts: dict[str, str]) -> Session:
     texts.pop(RANKS, None)
     notices: list[str] = []
+    if (named := texts.pop(LANGUAGE, None)) in LANGUAGES:
+        st.session_state[LANGUAGE] = named
+    elif named is not None:
+        notices.append(_(
+            "In the address: lang = {code} is not permitted; permitted is one of {codes}. It was left out."
+        ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
     config = _config_of(texts, notices)
@@ -357,7 +393,7 @@ def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
         if run is None:
             notices.append(_gone())
     except ToytrainError as error:
-        notices.append(str(error))
+        notices.append(said(str(error)))
     return run
 
 
@@ -371,7 +407,7 @@ def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Co
             return config, run
         except ToytrainError as error:
             pool.close(run)
-            notices.append(str(error))
+            notices.append(said(str(error)))
             default = FIELDS[error.field].default if error.field in FIELDS else None
             if default is None or getattr(config, error.field) == default:
                 config = Config()
@@ -388,7 +424,7 @@ def _config_of(texts: dict[str, str], notices: list[str]) -> Config:
         except ToytrainError as error:
             named = error.field if error.field in texts else next(iter(texts))
             del texts[named]
-            notices.append(_("In the address: {error} It was left out.").format(error=error))
+            notices.append(_("In the address: {error} It was left out.").format(error=said(str(error))))
 
 
 def _speed_of(text: str, notices: list[str]) -> int:
@@ -406,6 +442,8 @@ def _write_address(session: Session) -> None:
     wanted = session.config.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
+    if LANGUAGE in st.session_state:
+        wanted[LANGUAGE] = st.session_state[LANGUAGE]
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
     if st.query_params.to_dict() != wanted:

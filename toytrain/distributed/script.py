@@ -7,12 +7,13 @@ nothing of processes: torchrun starts them.
 from collections.abc import Mapping
 
 from ..config import Config
+from ..edits import Edits
 from ..errors import ToytrainError
 from ..script import write_script
 from .ranks import Ranks
 
 KEEP = "the line of the plain script"
-Edits = dict[str, list[str]]  # how a line of the plain script starts -> the lines in its place
+Changes = dict[str, list[str]]  # how a line of the plain script starts -> the lines in its place
 
 
 def write_distributed_script(
@@ -21,6 +22,7 @@ def write_distributed_script(
     learning_rates: Mapping[int, float] | None = None,
     steps: int | None = None,
     has_initial_weights: bool = False,
+    edits: Edits | None = None,
 ) -> str:
     """The script that torchrun runs in every process (book, section A.9.3).
 
@@ -30,16 +32,18 @@ def write_distributed_script(
     """
     if config.device == "mps":
         raise ToytrainError("Apple GPUs have no process group in PyTorch; choose cpu or cuda.", "device")
-    lines = write_script(config, learning_rates, steps, has_initial_weights).splitlines()
-    for start, put in _edits(config, ranks).items():
-        lines = _edited(lines, start, put)
+    lines = write_script(config, learning_rates, steps, has_initial_weights, edits).splitlines()
+    for start, put in _changes(config, ranks).items():
+        lines = _changed(lines, start, put)
+    if ranks.wrapped:
+        lines = [_within_ddp(line) if line.lstrip().startswith("model.layers[") else line for line in lines]
     return "\n".join(lines) + "\n"
 
 
-def _edits(config: Config, ranks: Ranks) -> Edits:
+def _changes(config: Config, ranks: Ranks) -> Changes:
     local_rank = 'int(os.environ["LOCAL_RANK"])'
     on_gpu = config.device == "cuda"
-    edits = {
+    changes = {
         "import numpy": [
             f"# Start it with: torchrun --nproc-per-node={ranks.world_size} script.py  # NEW",
             "import os  # NEW",
@@ -95,22 +99,27 @@ def _edits(config: Config, ranks: Ranks) -> Edits:
         ],
     }
     if config.shuffle and not ranks.loader_shuffle:
-        edits["shuffle=True"] = ["shuffle=False,  # NEW: the sampler shuffles, and only one of them may"]
+        changes["shuffle=True"] = ["shuffle=False,  # NEW: the sampler shuffles, and only one of them may"]
     if not ranks.seeded:
-        edits["torch.manual_seed("] = ["# torch.manual_seed is forgotten: other losses each time  # NEW"]
+        changes["torch.manual_seed("] = ["# torch.manual_seed is forgotten: other losses each time  # NEW"]
     if ranks.wrapped:
-        edits["model.eval()"] = [
+        changes["model.eval()"] = [
             "model = model.module  # NEW: the network itself, with the book's keys",
             KEEP,
         ]
     if ranks.wrapped and config.l1:
         weights = "weights = [layer.weight for layer in "
         within = "model.module.layers if isinstance(layer, torch.nn.Linear)]  # NEW: within DDP"
-        edits[weights] = [weights + within]
-    return edits
+        changes[weights] = [weights + within]
+    return changes
 
 
-def _edited(lines: list[str], start: str, put: list[str]) -> list[str]:
+def _within_ddp(line: str) -> str:
+    """A line that sets a weight by hand, once DDP has wrapped the network."""
+    return line.replace("model.layers", "model.module.layers") + "  # NEW: within DDP"
+
+
+def _changed(lines: list[str], start: str, put: list[str]) -> list[str]:
     """The lines with others in place of the one line that starts so, at its indentation."""
     places = [number for number, line in enumerate(lines) if line.lstrip().startswith(start)]
     if len(places) != 1:

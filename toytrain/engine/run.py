@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
+from ..edits import Edits, merge
 from ..errors import ToytrainError
 from ..evaluation import Evaluation
 from .frame import Frame, encode
@@ -44,6 +45,8 @@ class Run:
         self.history = 0
         self.seen_at = time.monotonic()
         self.learning_rates: dict[int, float] = {}
+        self.edits: Edits = {}
+        self.changes = 0  # how often either of them was added to
         self.speed = 0.0
         self.until: float = 0
         self.wanted = False
@@ -125,6 +128,18 @@ class Run:
         """Let the next step take this rate; the change becomes part of the script."""
         Config(learning_rate=learning_rate)  # refuses what is out of range
         self.learning_rates[self._ask("set_learning_rate", learning_rate=learning_rate)] = learning_rate
+        self.changes += 1
+
+    def edit_weight(self, key: str, index: tuple[int, ...], value: float) -> None:
+        """Set one number of a parameter and pause; the edit becomes part of the script.
+
+        `key` is the parameter's in the state_dict ("layers.0.weight"), `index` counts from 0: (neuron, input)
+        of a weight, (neuron,) of a bias. A ToytrainError says what does not fit.
+        """
+        self.until = 0
+        step = self._ask("edit_weight", key=key, index=tuple(index), value=value)
+        self.edits = merge(self.edits, {step: {(key, tuple(index)): float(value)}})
+        self.changes += 1
 
     def set_speed(self, batches_per_second: float) -> None:
         """So many batches per second at the most; 0: as fast as it goes."""
@@ -266,6 +281,7 @@ class Run:
                 "weights": self.weights,
                 "history": None if self.saved_steps is None else self._history_up_to(self.saved_steps),
                 "learning_rates": self.learning_rates,
+                "edits": self.edits,
                 "speed": self.speed,
                 "until": self.until,
             }
@@ -277,7 +293,7 @@ class Run:
 
     def position(self) -> tuple[int, int]:
         """What changes whenever there is something new to save."""
-        return self.steps, len(self.learning_rates)
+        return self.steps, self.changes
 
     def ask_quietly(self, name: str, **arguments: Any) -> Any:
         """The worker's answer to a command that nobody at a page has given."""

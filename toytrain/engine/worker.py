@@ -23,12 +23,13 @@ from .. import checkpoint
 from ..config import Config
 from ..data import make_data, make_loaders
 from ..devices import find_devices, get_device
+from ..edits import Edits
 from ..errors import ToytrainError
 from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import predictions
+from . import changes, predictions
 from .frame import Frame
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
@@ -158,6 +159,7 @@ class Worker:
         weights: bytes | None = None,
         history: tuple[bytes, bytes] | None = None,
         learning_rates: dict[int, float] | None = None,
+        edits: Edits | None = None,
         speed: float = 0.0,
         until: float = 0,
     ) -> dict[str, Any]:
@@ -190,6 +192,7 @@ class Worker:
         if history is not None:
             run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
         trainer.learning_rates |= learning_rates or {}
+        trainer.add_edits(edits or {})
         run.speed = speed
         self.runs[run_id] = run
         self._turn.append(run_id)
@@ -227,11 +230,11 @@ class Worker:
 
     def play(self, run_id: str) -> int:
         self.runs[run_id].play(math.inf, self.clock())
-        return self._changed(run_id)
+        return self.note_change(run_id)
 
     def pause(self, run_id: str) -> int:
         self.runs[run_id].until = 0
-        return self._changed(run_id)
+        return self.note_change(run_id)
 
     def step_batch(self, run_id: str) -> int:
         """Train exactly one batch, and stand still after it."""
@@ -239,7 +242,7 @@ class Worker:
         run.until = 0
         if not run.ended:
             self._train(run, 1, None)
-        return self._changed(run_id)
+        return self.note_change(run_id)
 
     def step_epoch(self, run_id: str) -> int:
         """Play to the end of the epoch. The reply, the step at which it ends, does not wait for it."""
@@ -247,12 +250,8 @@ class Worker:
         trainer = run.trainer
         end = trainer.steps - trainer.batch + len(trainer.train_loader)
         run.play(end, self.clock())
-        self._changed(run_id)
+        self.note_change(run_id)
         return end
-
-    def set_learning_rate(self, run_id: str, learning_rate: float) -> int:
-        self.runs[run_id].trainer.set_learning_rate(learning_rate)
-        return self._changed(run_id)
 
     def set_speed(self, run_id: str, speed: float) -> int:
         if not 0 <= speed < math.inf:  # nan fails this too
@@ -294,8 +293,13 @@ class Worker:
         """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
         run = self.runs[run_id]
         trainer = run.trainer
-        started_from_file = trainer.initial_weights is not None
-        return write_script(run.config, trainer.learning_rates, trainer.steps or None, started_from_file)
+        return write_script(
+            run.config,
+            trainer.learning_rates,
+            trainer.steps or None,
+            trainer.initial_weights is not None,
+            trainer.edits,
+        )
 
     def fast_step(self, run_id: str) -> tuple[str, str]:
         """Why the run takes plain steps only, or ""; and the source of its fast step, or ""."""
@@ -380,7 +384,8 @@ class Worker:
         finally:
             run.random_state = get_random_state(run.trainer.device)
 
-    def _changed(self, run_id: str) -> int:
+    def note_change(self, run_id: str) -> int:
+        """Let a frame tell of what a command has done; the step at which it did."""
         self.runs[run_id].changed = True
         return self.runs[run_id].trainer.steps
 
@@ -505,7 +510,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         Worker.pause,
         Worker.step_batch,
         Worker.step_epoch,
-        Worker.set_learning_rate,
+        changes.set_learning_rate,
+        changes.edit_weight,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,

@@ -10,6 +10,7 @@ from array import array
 import torch
 
 from ..config import FIELDS, Config, limits
+from ..edits import MOST_EDITS, Edits, check_edit
 from ..errors import ToytrainError
 from ..model import NeuralNetwork
 from ..random_state import RandomState
@@ -145,6 +146,28 @@ def read_learning_rates(stored: object) -> dict[int, float]:
             raise _settings("This checkpoint's learning rate is out of range", "learning_rate")
         rates[step] = float(rate)
     return rates
+
+
+def read_edits(stored: object, model: NeuralNetwork) -> Edits:
+    """Step -> the weights set by hand there; of steps still to come too, as with learning rates."""
+    if type(stored) is not list or len(stored) > MOST_EDITS:
+        raise refusal(Cause.SETTINGS)
+    shapes = {key: tuple(parameter.shape) for key, parameter in model.named_parameters()}
+    edits: Edits = {}
+    for edit in stored:
+        if type(edit) not in (list, tuple) or len(edit) != 4:
+            raise refusal(Cause.SETTINGS)
+        step, *rest = edit
+        if type(step) is not int or not 0 <= step <= MAX_STEPS:
+            raise _settings("This checkpoint's weights were set by hand at steps that are out of range")
+        try:
+            place, value = check_edit(shapes, *rest)
+        except ToytrainError as error:
+            raise _settings("This checkpoint's weights set by hand do not fit its network") from error
+        if place in edits.setdefault(step, {}):
+            raise refusal(Cause.SETTINGS)
+        edits[step][place] = value
+    return edits
 
 
 def read_losses(stored: object, steps: int) -> array:

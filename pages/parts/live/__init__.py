@@ -11,7 +11,7 @@ import streamlit as st
 from toytrain import ToytrainError
 from toytrain.engine import Run
 
-from ..words import _
+from ..words import _, said
 from . import words
 from .routes import PLOTLY, STATIC, STREAM
 
@@ -49,10 +49,9 @@ def show(run: Run) -> None:
         on_backward_change=_rerun,
     )
     if asked.backward:
-        _show_fast_step(run)
+        st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
 
 
-@st.dialog(_("What backward() really does"), width="large")
 def _show_fast_step(run: Run) -> None:
     """The operations that a step consists of, or the sentence that says why only plain steps are taken."""
     try:
@@ -60,7 +59,7 @@ def _show_fast_step(run: Run) -> None:
     except ToytrainError as error:
         reason, source = str(error), ""
     if not source:
-        st.info(reason)
+        st.info(said(reason))
         return
     st.caption(
         _(

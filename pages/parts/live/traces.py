@@ -1,6 +1,7 @@
 """What the predict page fetches of one point: its way through the network, for the eye and as CSV.
 
-Both ask for the run's stream token, which only lets one watch.
+Both ask for the run's stream token, which only lets one watch. Their refusals are for programs, in English:
+the page has words of its own.
 """
 
 import asyncio
@@ -18,7 +19,6 @@ from toytrain.engine.frame import encode
 from toytrain.engine.run import ANSWER_WITHIN
 
 from ..tables import to_csv
-from ..words import _
 
 TRACE = "/live/trace"
 TRACE_CSV = "/live/trace.csv"
@@ -47,9 +47,9 @@ async def _trace(request: Request) -> Response | tuple[dict[str, Any], dict[str,
     token = request.path_params["token"]
     run = engine.pool().watched(token)
     if run is None:
-        return PlainTextResponse(_("This run has ended."), 404)
+        return PlainTextResponse("This run has ended.", 404)
     if _asking[token] >= MOST_AT_ONCE:
-        return PlainTextResponse(_("Too many questions about this run at once; try again."), 503)
+        return PlainTextResponse("Too many questions about this run at once; try again.", 503)
     _asking[token] += 1
     try:
         question = _question(request)
@@ -57,7 +57,7 @@ async def _trace(request: Request) -> Response | tuple[dict[str, Any], dict[str,
     except ToytrainError as error:
         return PlainTextResponse(str(error), 400)
     except TimeoutError:
-        return PlainTextResponse(_("The training process does not answer; try again in a moment."), 503)
+        return PlainTextResponse("The training process does not answer; try again in a moment.", 503)
     finally:
         _asking[token] -= 1
         if not _asking[token]:
@@ -75,9 +75,7 @@ def _question(request: Request) -> dict[str, Any]:
         try:
             question[name] = float(text)
         except ValueError as error:
-            raise ToytrainError(
-                _("{name} is not a number; give one such as 0.5.").format(name=name), name
-            ) from error
+            raise ToytrainError(f"{name} is not a number; give one such as 0.5.", name) from error
     stage, separator, index = query.get("neuron", "").partition(".")
     if separator and stage.isdecimal() and index.isdecimal() and len(stage + index) < 9:
         question["neuron"] = (int(stage), int(index))

@@ -3,12 +3,9 @@
 {names} in braces are filled in by the browser.
 """
 
-from functools import cache
-
 from ..words import _
 
 
-@cache
 def words() -> dict[str, str]:
     """Key -> text in the reader's language."""
     return {
@@ -85,7 +82,6 @@ def words() -> dict[str, str]:
     }
 
 
-@cache
 def prediction_words() -> dict[str, str]:
     """What the predict page's live part shows beside those."""
     return {
@@ -103,6 +99,7 @@ def prediction_words() -> dict[str, str]:
         "free_point": _("A point of your own"),
         "train_point": _("Training row {row}"),
         "test_point": _("Test row {row}"),
+        "out_of_reach": _("That is too far away; give numbers between -1,000,000 and 1,000,000."),
         "no_number": _("{name} is no number that can be used; give one such as 0.5."),
         "trace_csv": _("CSV"),
         "trace_csv_help": _("Every number on the way of this point, with all its digits"),
@@ -148,7 +145,9 @@ def prediction_words() -> dict[str, str]:
         "choose_target": _("give a target to see the loss"),
         "no_class": _("no class: the logits are not numbers any more"),
         "trace_says": _("Class {label} with probability {probability}."),
-        "trace_says_loss": _("Class {label} with probability {probability}; the label is {target}, the loss {loss}."),
+        "trace_says_loss": _(
+            "Class {label} with probability {probability}; the label is {target}, the loss {loss}."
+        ),
         "trace_says_regression": _("The output is {output}."),
         "trace_says_error": _("The output is {output}, the target {target}, the loss {loss}."),
     }

@@ -100,7 +100,7 @@ export class OutputsView {
     const own = this.#logits;
     const reach = Math.max(LEAST_REACH, ...own.filter(Number.isFinite).map((logit) => Math.ceil(1.5 * Math.abs(logit))));
     this.#rows.forEach((row, label) => row.draw({
-      logit: logits[label], own: own[label], reach: isMine ? null : reach, probability: probabilities[label],
+      logit: logits[label], reach: isMine ? null : reach, probability: probabilities[label],
       loss: losses[label], isPredicted: label === predicted, isLabel: !regression && label === target,
     }));
     if (this.#none) this.#none.checked = !regression && target === null;
@@ -148,7 +148,6 @@ class Row {
   #regression;
   #radio;
   #slider;
-  #tick = h("span", { class: "toytrain-own" });
   #logit = h("td", { class: "toytrain-figure" });
   #probability = h("td", { class: "toytrain-figure toytrain-bar" });
   #loss = h("td", { class: "toytrain-figure" });
@@ -164,20 +163,18 @@ class Row {
     const swatch = h("span", { class: "toytrain-swatch", style: `background: ${css(classColour(label))}` });
     const head = regression ? h("th", { scope: "row" })
       : h("th", { scope: "row" }, h("label", { class: "toytrain-key" }, this.#radio, swatch, name));
-    const slide = h("td", { class: "toytrain-slide" }, this.#slider, this.#tick);
+    const slide = h("td", { class: "toytrain-slide" }, this.#slider);
     this.element = h("tr", { "data-class": label },
       ...(regression ? [head, this.#logit, slide] : [head, this.#logit, slide, this.#probability, this.#loss]));
     this.#probability.style.setProperty("--class", css(classColour(label)));
   }
 
-  draw({ logit, own, reach, probability, loss, isPredicted, isLabel }) {
+  draw({ logit, reach, probability, loss, isPredicted, isLabel }) {
     if (reach !== null && Number(this.#slider.max) !== reach) {
       this.#slider.min = -reach;
       this.#slider.max = reach;
     }
-    const { min, max } = this.#slider;
     if (Number.isFinite(logit) && Math.abs(Number(this.#slider.value) - logit) > 0.0051) this.#slider.value = logit;
-    this.#tick.style.left = Number.isFinite(own) ? `${(100 * (own - min)) / (max - min)}%` : "-100%";
     setFigure(this.#logit, logit);
     if (this.#regression) return;
     this.#radio.checked = isLabel;

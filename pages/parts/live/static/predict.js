@@ -22,6 +22,7 @@ await Promise.all(["live.css", "predict.css"].map((name) => loadStylesheet(new U
 
 const FOLLOW_EVERY_MS = 150; // while the run plays
 const SPOKEN_EVERY_MS = 2000;
+const REFUSED = 400;
 const REMEMBERED = "toytrain.point"; // in the tab's storage: a reload and another page lose no point
 
 /** Mounts the page's live part into component.parentElement, or brings the mounted one up to date. */
@@ -197,12 +198,16 @@ class PredictViews {
     try {
       const answer = await fetch(`${this.#component.data.trace}?${this.#query()}`);
       if (answer.ok) this.#take(readTrace(decodeFrame(await answer.arrayBuffer())));
-      else if (!this.#unmounted) this.#views.point.complain(await answer.text());
+      else this.#complain(answer.status === REFUSED ? this.#word("out_of_reach") : this.#word("trace_failed"));
     } catch {
-      if (!this.#unmounted) this.#views.point.complain(this.#word("trace_failed")); // the stream tells when it is back
+      this.#complain(this.#word("trace_failed")); // the stream tells when it is back
     }
     this.#asking = false;
     if (this.#askAgain && !this.#unmounted) this.#ask();
+  }
+
+  #complain(sentence) {
+    if (!this.#unmounted) this.#views.point.complain(sentence);
   }
 
   #take(trace) {
