@@ -10,6 +10,7 @@ language.show_switch()
 st.navigation(
     [
         st.Page("train.py", title=_("Train"), default=True),
+        st.Page("predict.py", title=_("Predict")),
         st.Page("checkpoint.py", title=_("Checkpoint")),
         st.Page("distributed.py", title=_("Distributed")),
     ],

@@ -40,7 +40,8 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it.
+    distributed run, `ranks_before` the one before it. `chosen` is the data point picked last from the
+    table of predictions, and the number of that pick.
     """
 
     config: Config
@@ -51,6 +52,7 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    chosen: dict[str, int] | None = None
 
     @property
     def pending(self) -> dict[str, str]:
@@ -120,11 +122,15 @@ def open_page() -> Session:
 
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
-    token = st.query_params.get(WATCH)
+    # A link to another page leaves the query behind: who came to watch goes on watching there.
+    token = st.query_params.get(WATCH) or st.session_state.get(WATCH)
     if token is None:
         return None
     run = engine.pool().watched(token)
-    if run is None:
+    if run is not None:
+        st.session_state[WATCH] = st.query_params[WATCH] = token
+    else:
+        st.session_state.pop(WATCH, None)
         st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
         st.stop()
     return run
@@ -326,6 +332,18 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
     session.refused.clear()
     for name in FIELDS:
         session.show_again(name)
+
+
+# Predictions
+
+
+def choose_point(key: str, points: list[int]) -> None:
+    """The callback of the table of predictions: trace the point in the chosen line."""
+    session: Session = st.session_state[MEMORY]
+    lines = st.session_state[key].selection.rows
+    if lines and lines[0] < len(points):
+        number = session.chosen["number"] + 1 if session.chosen else 1
+        session.chosen = {"number": number, "point": points[lines[0]]}
 
 
 # Distributed training

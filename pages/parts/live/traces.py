@@ -85,8 +85,7 @@ def _question(request: Request) -> dict[str, Any]:
 def _rows(header: dict[str, Any], arrays: dict[str, tuple[str, bytes]]) -> Iterator[tuple]:
     """The words of the columns, then a row per number, in the order in which they are computed."""
     values, probabilities, losses = (
-        np.frombuffer(arrays[name][1], "<f4")
-        for name in ("values", "probabilities", "losses")
+        np.frombuffer(arrays[name][1], "<f4") for name in ("values", "probabilities", "losses")
     )
     step = header["step"]
     yield "step", "stage", "layer", "index", "name", "value"

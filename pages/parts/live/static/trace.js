@@ -3,7 +3,7 @@
 
 import { h, setText } from "./dom.js";
 import * as figures from "./figures.js";
-import { continuousColour } from "./palette.js";
+import { classColour } from "./palette.js";
 
 const STRONGEST = 0.55; // of a value's colour behind its number
 const TERMS = 6; // written out of a long sum: the largest
@@ -172,7 +172,7 @@ class Strip {
       setText(number, figures.value(value));
       cell.title = figures.exact(value);
       const share = greatest > 0 && Number.isFinite(greatest) ? Math.abs(value) / greatest : 0;
-      const colour = continuousColour(value < 0 ? 0 : 1, []);
+      const colour = classColour(value < 0 ? 0 : 1); // blue and orange, as signs have them everywhere
       cell.style.background = share ? `rgb(${colour.join(" ")} / ${(STRONGEST * share).toFixed(3)})` : "";
       cell.classList.toggle("toytrain-value-zero", value === 0);
       cell.setAttribute("aria-selected", String(neuron === chosen));
