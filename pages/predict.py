@@ -1,16 +1,15 @@
 """The predict page: one point's way through the network, and every prediction on the data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from pages.parts import charts, controls, live, session
+from pages.parts import charts, controls, live, session, tables
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import prediction
-from pages.parts.tables import to_csv
 from pages.parts.words import _
 from toytrain import ToytrainError
 from toytrain.engine import Run
@@ -79,7 +78,7 @@ def sentence(found: Evaluation) -> str:
 def show_rows(run: Run, found: Evaluation, chooses: bool) -> None:
     """A line per row of the data, the wrong ones first. A line that is chosen is traced above."""
     heading(_("Every row, the wrong ones first") if found.has_classes else _("Every row, the worst first"),
-            _("Rows (CSV)"), partial(rows_csv, run, found.part), f"{found.part}_rows.csv")  # fmt: skip
+            _("Rows (CSV)"), file_of(tables.rows_csv, run, found.part), f"{found.part}_rows.csv")  # fmt: skip
     order = found.worst_first
     columns: dict[str, Any] = {}
     if found.has_classes:
@@ -119,15 +118,15 @@ def show_rows(run: Run, found: Evaluation, chooses: bool) -> None:
 
 
 def show_classes(run: Run, found: Evaluation, confusion: np.ndarray) -> None:
-    heading(_("Confusion matrix"), _("Confusion matrix (CSV)"), partial(confusion_csv, run, found.part),
-            f"{found.part}_confusion_matrix.csv")  # fmt: skip
+    heading(_("Confusion matrix"), _("Confusion matrix (CSV)"),
+            file_of(tables.confusion_csv, run, found.part), f"{found.part}_confusion_matrix.csv")  # fmt: skip
     st.html(confusion_matrix(confusion))
-    heading(_("Precision, recall, F1"), _("Per class (CSV)"), partial(classes_csv, run, found.part),
+    heading(_("Precision, recall, F1"), _("Per class (CSV)"), file_of(tables.classes_csv, run, found.part),
             f"{found.part}_classes.csv")  # fmt: skip
     names = [_("class {label}").format(label=label) for label in range(len(found.classes))]
-    rows = [*found.classes, *(averages(found, average) for average in ("macro avg", "weighted avg"))]
+    rows = [*found.classes, *(found.average(average) for average in ("macro avg", "weighted avg"))]
     words = {"precision": _("precision"), "recall": _("recall"), "f1-score": _("F1")}
-    columns: dict[str, Any] = {_("class"): [*names, _("mean"), _("mean, weighted by rows")]}
+    columns: dict[str, Any] = {_("class"): [*names, _("mean"), _("weighted mean")]}
     columns |= {word: [row[name] for row in rows] for name, word in words.items()}
     columns[_("rows")] = [row.get("support", len(found.labels)) for row in rows]
     config = dict.fromkeys(words.values(), number("%.3f")) | {_("rows"): number("%d")}
@@ -138,7 +137,12 @@ def show_classes(run: Run, found: Evaluation, confusion: np.ndarray) -> None:
 
 
 def show_errors(run: Run, found: Evaluation) -> None:
-    heading(_("Errors"), _("Errors (CSV)"), partial(scores_csv, run, found.part), f"{found.part}_errors.csv")
+    heading(
+        _("Errors"),
+        _("Errors (CSV)"),
+        file_of(tables.scores_csv, run, found.part),
+        f"{found.part}_errors.csv",
+    )
     names = {
         "R²": _("R²"),
         "mean squared error": _("mean squared error"),
@@ -174,51 +178,9 @@ def number(form: str) -> Any:
     return st.column_config.NumberColumn(format=form)
 
 
-def averages(found: Evaluation, average: str) -> dict[str, float]:
-    return {name: found.scores[f"{average} {name}"] for name in ("precision", "recall", "f1-score")}
-
-
-# CSV: the words in a file are those of the code, in every language
-
-
-def rows_csv(run: Run, part: str) -> bytes:
-    found = run.evaluation(part)
-    classes = range(found.probabilities.shape[1] if found.has_classes else 0)
-
-    def lines() -> Iterator[tuple]:
-        outputs = ["predicted", *(f"p{label}" for label in classes)] if found.has_classes else ["output"]
-        yield "step", "row", "x1", "x2", "label" if found.has_classes else "target", *outputs, "loss"
-        for row in found.worst_first:
-            probabilities = found.probabilities[row] if found.has_classes else ()
-            yield (
-                found.steps, row, *found.points[row], found.labels[row], found.predictions[row],
-                *probabilities, found.losses[row],
-            )  # fmt: skip
-
-    return to_csv(lines())
-
-
-def confusion_csv(run: Run, part: str) -> bytes:
-    found = run.evaluation(part)
-    confusion = found.confusion if found.confusion is not None else np.zeros((0, 0))
-    head = ("step", "label", *(f"predicted {label}" for label in range(len(confusion))))
-    return to_csv([head, *((found.steps, label, *counts) for label, counts in enumerate(confusion))])
-
-
-def classes_csv(run: Run, part: str) -> bytes:
-    found = run.evaluation(part)
-    names = ("precision", "recall", "f1-score", "support")
-    rows: list[tuple] = [
-        (found.steps, label, *(row[name] for name in names)) for label, row in enumerate(found.classes)
-    ]
-    for average in ("macro avg", "weighted avg"):
-        rows.append((found.steps, average, *averages(found, average).values(), len(found.labels)))
-    return to_csv([("step", "class", *names), *rows])
-
-
-def scores_csv(run: Run, part: str) -> bytes:
-    found = run.evaluation(part)
-    return to_csv([("step", *found.scores), (found.steps, *found.scores.values())])
+def file_of(table: Callable[[Evaluation], bytes], run: Run, part: str) -> Callable[[], bytes]:
+    """What makes a CSV file when somebody clicks, of the run as it stands then."""
+    return lambda: table(run.evaluation(part))
 
 
 live.fit_to_window()

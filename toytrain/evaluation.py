@@ -47,6 +47,10 @@ class Evaluation:
         """Which rows (n,) are misclassified; of a regression none is."""
         return self.labels != self.predictions if self.has_classes else np.zeros(len(self.labels), bool)
 
+    def average(self, name: str) -> dict[str, float]:
+        """Precision, recall and F1 as the "macro avg" or the "weighted avg" of the classes."""
+        return {metric: self.scores[f"{name} {metric}"] for metric in ("precision", "recall", "f1-score")}
+
     @property
     def worst_first(self) -> np.ndarray:
         """Row numbers (n,): the wrong ones first, and among equals the greatest loss; nan is the greatest."""

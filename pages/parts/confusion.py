@@ -7,13 +7,14 @@ import numpy as np
 from .words import _
 
 STYLE = """<style>
+.confusion-scroll { overflow-x: auto; }
 .confusion { border-collapse: separate; border-spacing: 2px; font-size: 0.875rem;
   font-variant-numeric: tabular-nums; }
 .confusion caption { caption-side: bottom; padding-top: 4px;
   text-align: left; opacity: 0.75; font-size: 0.8125rem; }
-.confusion :is(th, td) { padding: 3px 10px; border: 0; text-align: center; font-weight: 400; }
+.confusion :is(th, td) { padding: 3px 6px; border: 0; text-align: center; font-weight: 400; }
 .confusion th { opacity: 0.75; }
-.confusion td { min-width: 3rem; border-radius: 4px; font-family: monospace; }
+.confusion td { min-width: 2.25rem; border-radius: 4px; font-family: monospace; }
 .confusion td.right { background: color-mix(in srgb, #0072b2 calc(8% + 47% * var(--share)), transparent); }
 .confusion td.wrong { background: color-mix(in srgb, #d55e00 calc(8% + 47% * var(--share)), transparent); }
 .confusion td.none { opacity: 0.5; }
@@ -35,8 +36,8 @@ def confusion_matrix(counts: np.ndarray) -> str:
             cells.append(f'<td class="{kind}" style="--share: {share:.3f}">{count:,}</td>')
         lines.append(f'<tr><th scope="row">{label}</th>{"".join(cells)}</tr>')
     caption = escape(_("Rows: the label. Columns: the predicted class. The diagonal is right."))
-    corner = escape(_("label \\ predicted"))
+    corner = escape(_("label"))
     return (
-        f'{STYLE}<table class="confusion"><caption>{caption}</caption>'
-        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        f'{STYLE}<div class="confusion-scroll"><table class="confusion"><caption>{caption}</caption>'
+        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )

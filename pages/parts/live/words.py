@@ -90,7 +90,6 @@ def prediction_words() -> dict[str, str]:
         "untrained": _("Not trained yet: these are the predictions of the weights that the seed drew."),
         "trace_failed": _("No answer from the server; the numbers below may be old."),
         # the point (point.js)
-        "point": _("Point"),
         "point_help": _("Click or drag on the plane, or type"),
         "x1": _("x1"),
         "x2": _("x2"),
@@ -99,8 +98,7 @@ def prediction_words() -> dict[str, str]:
         "free_point": _("A point of your own"),
         "train_point": _("Training row {row}"),
         "test_point": _("Test row {row}"),
-        "out_of_reach": _("That is too far away; give numbers between -1,000,000 and 1,000,000."),
-        "no_number": _("{name} is no number that can be used; give one such as 0.5."),
+        "no_number": _("This is not a value for {name}; give a number between -1,000,000 and 1,000,000."),
         "trace_csv": _("CSV"),
         "trace_csv_help": _("Every number on the way of this point, with all its digits"),
         # layer by layer (trace.js)

@@ -7,6 +7,7 @@ import { classColour, css } from "./palette.js";
 import { argmax, crossEntropies, softmax, squaredError } from "./softmax.js";
 
 const LEAST_REACH = 10; // of a slider, to either side of 0
+const FINE_REACH = 1000; // up to which an arrow key moves it by 0.1
 const TERMS = 3; // of the sum in softmax that are written out
 
 export class OutputsView {
@@ -63,7 +64,9 @@ export class OutputsView {
     this.#mine = null;
     const regression = this.#isRegression;
     setText(this.#title, this.#word(regression ? "outputs_regression" : "outputs"));
-    const heads = regression ? ["", "output", ""] : ["label", "logit", "", "softmax", "loss_if"];
+    const word = this.#word;
+    const heads = regression ? ["", word("output"), ""]
+      : [word("label"), word("logit"), "", word("softmax"), word("loss_if")];
     const group = `toytrain-label-${Math.random()}`;
     this.#rows = this.#logits.map((_, label) => new Row({
       word: this.#word, label, group, regression,
@@ -75,7 +78,7 @@ export class OutputsView {
     const foot = h("tr", { class: "toytrain-no-label" },
       h("td", { colspan: "5" }, h("label", {}, none, this.#word("no_label"))));
     this.#table.replaceChildren(
-      h("thead", {}, h("tr", {}, ...heads.map((key) => h("th", { scope: "col" }, key ? this.#word(key) : "")))),
+      h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
       h("tbody", {}, ...this.#rows.map(({ element }) => element), ...(regression ? [] : [foot])),
     );
     this.#none = none;
@@ -97,19 +100,20 @@ export class OutputsView {
       ? [target === null ? undefined : isMine ? squaredError(logits[0], target) : this.#trace.losses[0]]
       : isMine ? crossEntropies(logits) : this.#trace.losses;
     const predicted = regression ? null : argmax(probabilities);
-    const own = this.#logits;
-    const reach = Math.max(LEAST_REACH, ...own.filter(Number.isFinite).map((logit) => Math.ceil(1.5 * Math.abs(logit))));
+    const sizes = this.#logits.filter(Number.isFinite).map((logit) => Math.ceil(1.5 * Math.abs(logit)));
+    const reach = Math.max(LEAST_REACH, ...sizes);
     this.#rows.forEach((row, label) => row.draw({
       logit: logits[label], reach: isMine ? null : reach, probability: probabilities[label],
       loss: losses[label], isPredicted: label === predicted, isLabel: !regression && label === target,
     }));
     if (this.#none) this.#none.checked = !regression && target === null;
-    const key = `${isMine ? "dragged" : "drag"}${regression ? "_output" : ""}`;
-    setText(this.#says, this.#word(key));
+    setText(this.#says, regression ? this.#word(isMine ? "dragged_output" : "drag_output")
+      : this.#word(isMine ? "dragged" : "drag"));
     this.#says.dataset.mine = String(isMine);
     this.#back.style.visibility = isMine ? "visible" : "hidden";
     this.element.dataset.mine = String(isMine);
-    this.#write(regression ? this.#errorLines(logits[0], losses[0]) : this.#lossLines(logits, probabilities, losses, predicted));
+    this.#write(regression ? this.#errorLines(logits[0], losses[0])
+      : this.#lossLines(logits, probabilities, losses, predicted));
   }
 
   #lossLines(logits, probabilities, losses, predicted) {
@@ -117,11 +121,12 @@ export class OutputsView {
     const power = (logit) => `e^${figures.value(logit)}`;
     const all = logits.length <= TERMS ? logits.map(power).join(" + ")
       : `${logits.slice(0, TERMS - 1).map(power).join(" + ")} + … + ${power(logits.at(-1))}`;
+    const chosen = figures.value(probabilities[at]);
     const finite = probabilities.every((value) => !Number.isNaN(value));
     const loss = this.#target === null ? this.#word("choose_label")
-      : `−ln ${figures.value(probabilities[at])} = ${figures.value(losses[at])}`;
+      : `−ln ${chosen} = ${figures.value(losses[at])}`;
     return [
-      [this.#word("softmax"), `p${subscript(at)} = ${power(logits[at])} / (${all}) = ${figures.value(probabilities[at])}`],
+      [this.#word("softmax"), `p${subscript(at)} = ${power(logits[at])} / (${all}) = ${chosen}`],
       [this.#word("argmax"), finite ? this.#word("class", { label: predicted }) : this.#word("no_class")],
       [this.#word("squared_error"), loss],
     ];
@@ -157,7 +162,7 @@ class Row {
     const name = regression ? word("output") : word("class", { label });
     this.#radio = h("input", { type: "radio", name: group, title: word("label_help") });
     this.#radio.onchange = choose;
-    this.#slider = h("input", { type: "range", step: "0.01", min: -LEAST_REACH, max: LEAST_REACH,
+    this.#slider = h("input", { type: "range", step: "0.1", min: -LEAST_REACH, max: LEAST_REACH,
       "aria-label": regression ? name : word("logit_of", { label }) });
     this.#slider.oninput = () => drag(Number(this.#slider.value));
     const swatch = h("span", { class: "toytrain-swatch", style: `background: ${css(classColour(label))}` });
@@ -173,8 +178,9 @@ class Row {
     if (reach !== null && Number(this.#slider.max) !== reach) {
       this.#slider.min = -reach;
       this.#slider.max = reach;
+      this.#slider.step = reach > FINE_REACH ? "any" : "0.1";
     }
-    if (Number.isFinite(logit) && Math.abs(Number(this.#slider.value) - logit) > 0.0051) this.#slider.value = logit;
+    if (Number.isFinite(logit) && Math.abs(Number(this.#slider.value) - logit) > 0.051) this.#slider.value = logit;
     setFigure(this.#logit, logit);
     if (this.#regression) return;
     this.#radio.checked = isLabel;

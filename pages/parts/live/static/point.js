@@ -2,6 +2,8 @@
 
 import { h, setText } from "./dom.js";
 
+const FARTHEST = 1e6; // as the server has it (toytrain/engine/predictions.py)
+
 export class PointFields {
   #word;
   #change;
@@ -15,10 +17,11 @@ export class PointFields {
   constructor({ word, change }) {
     this.#word = word;
     this.#change = change;
-    this.#csv = h("a", { class: "toytrain-toggle", download: "trace.csv", title: word("trace_csv_help") }, word("trace_csv"));
-    this.#target = this.#field("target", { title: word("target_help") });
+    this.#csv = h("a", { class: "toytrain-toggle", download: "trace.csv", title: word("trace_csv_help") },
+      word("trace_csv"));
+    this.#target = this.#field("target", word("target"), { title: word("target_help") });
     this.element = h("div", { class: "toytrain-point" },
-      h("div", { class: "toytrain-fields" }, this.#field("x1"), this.#field("x2"), this.#target, this.#csv),
+      h("div", { class: "toytrain-fields" }, this.#field("x1", word("x1")), this.#field("x2", word("x2")), this.#target, this.#csv),
       h("p", { class: "toytrain-legend" }, this.#what),
       this.#problem);
   }
@@ -29,7 +32,7 @@ export class PointFields {
     this.#show("x2", x2);
     this.#show("target", target);
     this.#target.hidden = task !== "regression";
-    const what = point === null ? "free_point" : point < train ? "train_point" : "test_point";
+    const what = point === null ? "free" : point < train ? "train" : "test";
     setText(this.#what, this.#sentence(what, point < train ? point : point - train));
     this.#csv.href = csv;
   }
@@ -40,28 +43,23 @@ export class PointFields {
   }
 
   #sentence(what, row) {
-    const { free_point: free, train_point: train, test_point: test } = {
-      free_point: this.#word("free_point"), train_point: this.#word("train_point", { row }),
-      test_point: this.#word("test_point", { row }),
-    };
-    const text = { free_point: free, train_point: train, test_point: test }[what];
-    return `${text} · ${this.#word("point_help")}`;
+    return `${this.#word(`${what}_point`, { row })} · ${this.#word("point_help")}`;
   }
 
-  #field(name, attributes = {}) {
+  #field(name, label, attributes = {}) {
     const input = h("input", { type: "number", step: "0.05", inputmode: "decimal", "data-coordinate": name });
     input.oninput = () => this.#take(name, input);
     input.onblur = () => input.value === "" && name !== "target" && this.#show(name, this.#fields[name].shown, true);
-    this.#fields[name] = { input, shown: null };
-    return h("label", attributes, h("span", {}, this.#word(name)), input);
+    this.#fields[name] = { input, label, shown: null };
+    return h("label", attributes, h("span", {}, label), input);
   }
 
   #take(name, input) {
     const empty = input.value.trim() === "" && !input.validity.badInput;
     if (empty && name === "target") return this.#taken(name, null);
     const number = Math.fround(input.valueAsNumber); // what the network gets is float32
-    if (!Number.isFinite(number)) {
-      if (!empty) this.complain(this.#word("no_number", { name: this.#word(name) }));
+    if (!(Math.abs(number) <= FARTHEST)) {
+      if (!empty) this.complain(this.#word("no_number", { name: this.#fields[name].label }));
       return;
     }
     this.#taken(name, number);

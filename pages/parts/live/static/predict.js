@@ -1,8 +1,8 @@
 // The live part of the predict page, inside one Streamlit component: the plane to choose a point on, the point's way
 // through the network, and what follows from its logits.
 //
-// The stream tells when the run has moved on; then, and when another point is chosen, the numbers are fetched again: one
-// question at a time, so that neither a drag nor a fast run piles them up.
+// The stream tells when the run has moved on; then, and when another point is chosen, the numbers are fetched again:
+// one question at a time, so that neither a drag nor a fast run piles them up.
 
 import { Boundary } from "./boundary.js";
 import { atMostEvery, h, loadStylesheet, setText, translator } from "./dom.js";
@@ -22,7 +22,6 @@ await Promise.all(["live.css", "predict.css"].map((name) => loadStylesheet(new U
 
 const FOLLOW_EVERY_MS = 150; // while the run plays
 const SPOKEN_EVERY_MS = 2000;
-const REFUSED = 400;
 const REMEMBERED = "toytrain.point"; // in the tab's storage: a reload and another page lose no point
 
 /** Mounts the page's live part into component.parentElement, or brings the mounted one up to date. */
@@ -87,7 +86,9 @@ class PredictViews {
     const word = (this.#word = translator(words));
     const context = { word, preferences: loadPreferences(), theme: readTheme(this.#host) };
     this.#views = {
-      boundary: new Boundary({ ...context, pick: (place) => this.#choose({ ...place, target: this.#labelOf(place.point) }) }),
+      boundary: new Boundary({
+        ...context, pick: (place) => this.#choose({ ...place, target: this.#labelOf(place.point) }),
+      }),
       point: new PointFields({ word, change: (changed) => this.#typed(changed) }),
       trace: new TraceView({ word, choose: (neuron) => this.#explain(neuron) }),
       outputs: new OutputsView({ word, label: (label) => this.#choose({ ...this.#place, target: label }) }),
@@ -141,7 +142,8 @@ class PredictViews {
   #described({ x1, x2, target = null }) {
     const { points } = this.#run;
     for (let point = 0; 2 * point < points.length; point++) {
-      if (points[2 * point] === x1 && points[2 * point + 1] === x2) return { x1, x2, point, target: this.#labelOf(point) };
+      const isHere = points[2 * point] === x1 && points[2 * point + 1] === x2;
+      if (isHere) return { x1, x2, point, target: this.#labelOf(point) };
     }
     const isLabel = this.#run.isClassification ? target < this.#run.spec.classes : true;
     return { x1, x2, point: null, target: target !== null && isLabel ? target : null };
@@ -198,7 +200,7 @@ class PredictViews {
     try {
       const answer = await fetch(`${this.#component.data.trace}?${this.#query()}`);
       if (answer.ok) this.#take(readTrace(decodeFrame(await answer.arrayBuffer())));
-      else this.#complain(answer.status === REFUSED ? this.#word("out_of_reach") : this.#word("trace_failed"));
+      else this.#complain(this.#word("trace_failed"));
     } catch {
       this.#complain(this.#word("trace_failed")); // the stream tells when it is back
     }
@@ -237,10 +239,13 @@ class PredictViews {
   }
 
   #drawState() {
-    const { status, epoch } = this.#run.head;
+    const { status } = this.#run.head;
     this.#state.dataset.kind = status;
-    const parts = [this.#word(`status_${status}`), this.#message];
-    if (this.#trace) parts.push(this.#word("numbers_of", { step: figures.count(this.#trace.step), epoch: figures.count(this.#trace.epoch ?? epoch) }));
+    const parts = this.#message ? [this.#message] : [this.#word(`status_${status}`)];
+    if (this.#trace) {
+      const { step, epoch } = this.#trace;
+      parts.push(this.#word("numbers_of", { step: figures.count(step), epoch: figures.count(epoch) }));
+    }
     if (this.#trace?.step === 0) parts.push(this.#word("untrained"));
     setText(this.#state, parts.filter(Boolean).join(" – "));
   }

@@ -114,7 +114,7 @@ function signed(number) {
   return number < 0 ? `(${text})` : text;
 }
 
-/** "0.1234·(−1.2) + … + 0.05": the terms of a weighted sum in their order; of a long one the largest, and the rest. */
+/** "0.1234·(−1.2) + … + b 0.05": the terms of a sum in their order; of a long one the largest, and the rest. */
 function sum(weights, inputs, bias) {
   const terms = [...weights].map((weight, i) => ({ i, weight, value: weight * inputs[i] }));
   const size = ({ value }) => (Number.isNaN(value) ? Infinity : Math.abs(value));
@@ -122,7 +122,8 @@ function sum(weights, inputs, bias) {
   const rest = terms.filter(({ i }) => !shown.has(i));
   const parts = terms.filter(({ i }) => shown.has(i))
     .map(({ i, weight }) => `${signed(weight)}·${signed(inputs[i])}`);
-  if (rest.length) parts.push(`[${rest.length} × … = ${figures.value(rest.reduce((all, { value }) => all + value, 0))}]`);
+  const others = rest.reduce((all, { value }) => all + value, 0);
+  if (rest.length) parts.push(`[${rest.length} × … = ${figures.value(others)}]`);
   return `${parts.join(" + ")} + b ${signed(bias)}`;
 }
 
@@ -137,7 +138,7 @@ class Strip {
     this.#word = word;
     this.#kind = kind;
     const head = h("p", { class: "toytrain-stage-head" },
-      h("b", {}, name), call ? h("code", {}, call) : "", h("span", { class: "toytrain-formula" }, word(`formula_${kind}`)),
+      h("b", {}, name), call ? h("code", {}, call) : "", h("span", {}, word(`formula_${kind}`)),
       this.#zeros, h("span", { class: "toytrain-shape" }, `(1, ${width})`));
     this.element = h("div", { class: "toytrain-stage" }, head);
     if (WITHOUT_VALUES.includes(kind)) return;
