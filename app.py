@@ -6,20 +6,28 @@
 import asyncio
 import contextlib
 import gc
+import sys
 
 import streamlit as st
 from starlette.middleware import Middleware
 
 from pages.parts.live.routes import ROUTES
 from pages.parts.uploads import UploadLimit
-from toytrain import distributed, engine
+from toytrain import ToytrainError, distributed, engine
+from toytrain.classroom import Classroom
 
 COLLECT_EVERY = 60.0  # seconds
 
 
+try:
+    classroom = Classroom.read()
+except ToytrainError as error:
+    sys.exit(f"toytrain does not start: {error}")
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: st.App):
-    engine.start()
+    engine.start(classroom=classroom)
     # Streamlit's own collection after every rerun holds the interpreter for 50 ms or more and is
     # switched off in config.toml. What is imported by now stays; the rest is collected now and then.
     gc.freeze()

@@ -39,6 +39,7 @@ EFFECT_WITHIN = 10.0  # seconds after which a click counts as lost
 WARM_UP = 5.0  # seconds after the last student's Play that no figure counts
 MEMORY_EVERY = 5.0
 LARGEST = "hidden=64,64,64,64,64,64&points=5000&batch_size=1024&optimizer=adam&learning_rate=0.001"
+VIEWS = ("boundary",)  # that a train page looks at
 
 
 class Server:
@@ -187,7 +188,7 @@ class Student:
                 self.header = header
                 self.told.notify_all()
             await asyncio.sleep(DRAWING)
-            await frames.send("ok")
+            await frames.send(f"ok {' '.join(VIEWS)}")
 
 
 async def attend(server: Server, queries: list[str], seconds: float) -> list[dict]:

@@ -7,6 +7,8 @@ JSON text, and as the Plotly figures that `st.plotly_chart` would send. Bars: 1 
 """
 
 import asyncio
+import dataclasses
+import itertools
 import json
 import statistics
 import sys
@@ -55,13 +57,13 @@ async def watch(server: Server, run) -> tuple[list[bytes], float]:
     """The messages that a viewer gets, and the seconds of processor time they cost the server."""
     async with connect(f"ws://127.0.0.1:{server.port}{STREAM}/{run.stream_token}", max_size=None) as socket:
         await socket.recv()  # the whole history, once
-        await socket.send("ok")
+        await socket.send("ok boundary")
         await asyncio.sleep(0.2)
         before = server.cpu_seconds
         messages = []
         for _ in range(WARM_UP + FRAMES):
             messages.append(await socket.recv())
-            await socket.send("ok")
+            await socket.send("ok boundary")
         await asyncio.sleep(0.2)
         return messages, server.cpu_seconds - before
 
@@ -116,7 +118,11 @@ async def main() -> None:
 
     pictured = [message for message in messages[WARM_UP:] if "picture" in decode(message)[1]]
     sizes = sorted(map(len, pictured))
-    _, cursor = run.message(None)
+    views = ("boundary",)
+    cursor = dataclasses.replace(run.message(None, views)[1], views={})  # another picture is due
+    fresh = (
+        dataclasses.replace(cursor, version=-number) for number in itertools.count(1)
+    )  # nothing is shared
     print(
         f"{len(messages)} messages, {len(pictured)} with a picture, {len(messages) / seconds:.1f} a second\n"
     )
@@ -125,7 +131,10 @@ async def main() -> None:
         statistics.median(sizes))  # fmt: skip
     print(f"{'  its largest':<52}{'':>12}{sizes[-1] / 1000:>10.1f} KB")
     print(f"{'  bars':<52}{1:>9} ms{15:>10} KB")
-    row("  of that: putting the message together", *timed(lambda: run.message(cursor)[0]))
+    row(
+        "  of that: putting the message together",
+        *timed(lambda: run.message(next(fresh), views)[0]),
+    )
     middle = pictured[len(pictured) // 2]
     row("the same news as JSON text", *timed(lambda: as_json(middle)))
     picture = decode(middle)[1]["picture"]

@@ -15,6 +15,7 @@ ALLOWED = {
     "task": set(),
     "datasets": {"errors"},
     "config": {"datasets", "errors"},
+    "classroom": {"config", "datasets", "errors"},
     "devices": {"errors"},
     "edits": {"errors"},
     "optimizers": {"config"},
@@ -40,8 +41,11 @@ ALLOWED = {
     "untrusted": {"config", "edits", "errors", "model", "optimizers", "random_state", "untrusted"},
     "checkpoint": {"config", "data", "errors", "model", "random_state", "snapshot", "task", "untrusted"},
     "script": {"config", "data", "datasets", "edits", "model", "optimizers", "task"},
+    "book": {"book", "config", "data", "datasets", "distributed", "errors", "model"},
     "engine": {
+        "book",
         "checkpoint",
+        "classroom",
         "config",
         "data",
         "devices",
@@ -57,6 +61,7 @@ ALLOWED = {
     },
     "distributed": {
         "checkpoint",
+        "classroom",
         "config",
         "data",
         "devices",
@@ -135,7 +140,8 @@ def test_pages_never_import_torch(path):
 @pytest.mark.parametrize("path", sources("app.py"))
 def test_the_server_imports_only_its_routes_the_upload_limit_and_the_engine(path):
     names = [name for name in imported(path) if belongs(name, "pages", "toytrain")]
-    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.distributed", "toytrain.engine")
+    permitted = ("pages.parts.live", "pages.parts.uploads", "toytrain.ToytrainError", "toytrain.classroom",
+                 "toytrain.distributed", "toytrain.engine")  # fmt: skip
     assert [name for name in names if not belongs(name, *permitted)] == []
 
 

@@ -54,10 +54,11 @@ def run(server):
 
 
 class Viewer:
-    """What a browser is: it puts the messages together, and says "ok" after each."""
+    """What a browser is: it puts the messages together, and says "ok" and what it shows after each."""
 
-    def __init__(self, socket):
+    def __init__(self, socket, *views):
         self.socket = socket
+        self.views = views
         self.losses, self.tests, self.header = array("f"), array("f"), {}
 
     def receive(self):
@@ -72,8 +73,11 @@ class Viewer:
         self.header = header
         return header, arrays
 
+    def say(self, word):
+        self.socket.send(" ".join([word, *self.views]))
+
     def draw(self):
-        self.socket.send("ok")
+        self.say("ok")
 
     def follow(self, told):
         """Receive and draw until what has been told is enough."""
@@ -87,9 +91,9 @@ def watch(server):
     """Opens viewers of a token, and closes them."""
     with contextlib.ExitStack() as at_the_end:
 
-        def open_viewer(token, **headers):
+        def open_viewer(token, *views, **headers):
             address = f"{server}{STREAM}/{token}"
-            return Viewer(at_the_end.enter_context(connect(address, additional_headers=headers)))
+            return Viewer(at_the_end.enter_context(connect(address, additional_headers=headers)), *views)
 
         yield open_viewer
 
@@ -171,8 +175,8 @@ def test_what_never_changes_is_told_once(run, watch):
         assert not {"points", "labels"} & set(arrays)
 
 
-def test_a_picture_comes_with_what_is_new(run, watch):
-    viewer = watch(run.stream_token)
+def test_a_picture_comes_with_what_is_new_to_who_shows_the_boundary(run, watch):
+    viewer = watch(run.stream_token, "boundary")
     pictures = set()
 
     def two_pictures():
@@ -185,6 +189,65 @@ def test_a_picture_comes_with_what_is_new(run, watch):
         return len(pictures) == 2
 
     wait_until(two_pictures)
+
+
+def test_who_shows_no_boundary_gets_no_picture_beside_one_who_does(run, watch):
+    showing, other = watch(run.stream_token, "boundary"), watch(run.stream_token)
+    other.receive()
+    other.draw()
+    while "picture" not in showing.receive()[1]:
+        showing.draw()
+    for _ in range(3):
+        run.step_batch()
+        header, arrays = other.receive()
+        other.draw()
+        assert "picture" not in arrays
+    assert header["train_loss"] > 0
+
+
+def test_a_view_opened_while_the_run_stands_still_comes_at_once(run, watch):
+    for _ in range(2):  # the second finds it made
+        viewer = watch(run.stream_token)
+        _, arrays = viewer.receive()
+        assert "picture" not in arrays
+        viewer.draw()
+        viewer.views = ("boundary",)
+        viewer.say("show")
+        while "picture" not in arrays:
+            _, arrays = viewer.receive()
+            viewer.draw()
+
+
+def test_no_second_message_comes_for_a_view_opened_before_the_first_is_drawn(run, watch):
+    viewer = watch(run.stream_token, "boundary")
+    viewer.receive()
+    for _ in range(5):
+        viewer.say("show")
+    run.step_batch()
+    run.step_batch()
+    with pytest.raises(TimeoutError):
+        viewer.socket.recv(0.3)
+    viewer.draw()
+    while viewer.header["step"] < 2:
+        viewer.receive()
+        viewer.draw()
+
+
+def test_views_that_there_are_not_are_passed_over(run, watch):
+    viewer = watch(run.stream_token, "nothing", "boundary:1", "boundary", "..", "boundary:x", "é" * 1000)
+    arrays = {}
+    while "picture" not in arrays:
+        _, arrays = viewer.receive()
+        viewer.draw()
+    assert set(arrays) <= {"losses", "tests", "points", "labels", "picture", "wrong"}
+
+
+def test_viewers_of_the_same_share_one_message(run):
+    run.want_frame(["boundary"])
+    wait_until(lambda: not run.wanted)
+    first, cursor = run.message(None, ("boundary",))
+    assert run.message(None, ("boundary",))[0] is first
+    assert run.message(cursor, ("boundary",))[0] is not first
 
 
 def test_the_losses_of_the_messages_are_those_of_the_run_and_of_a_plain_trainer(run, watch):
@@ -224,7 +287,7 @@ def test_who_comes_again_is_told_the_whole_history(run, watch):
     header, arrays = again.receive()
     assert (header["losses_from"], header["tests_from"]) == (0, 0)
     assert again.losses.tolist() == run.losses
-    assert {"points", "labels", "picture", "wrong"} <= set(arrays)
+    assert {"points", "labels"} <= set(arrays)
 
 
 # When it is told
@@ -246,8 +309,9 @@ def test_no_second_message_comes_before_the_first_is_drawn(run, watch):
 
 
 def test_a_run_that_nobody_draws_is_not_asked_for_pictures(run, watch):
-    viewer = watch(run.stream_token)
-    wait_until(lambda: not run.wanted)  # the picture that the new viewer asked for has come
+    viewer = watch(run.stream_token, "boundary")
+    viewer.say("show")
+    wait_until(lambda: run.message(None, ("boundary",))[1].views and not run.wanted)  # it has come
     viewer.receive()
     run.step_batch()
     assert not run.wanted

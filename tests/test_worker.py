@@ -66,6 +66,10 @@ def command(worker, name, run_id="a", **arguments):
     return worker.handle(name, run_id, arguments)
 
 
+def want_boundary(worker, run_id="a"):
+    command(worker, "want_frame", run_id, views=["boundary"])
+
+
 def host(worker, clock, seconds=1.0):
     """Carry the worker for so long as its process does: tick, and sleep until something is due."""
     frames = []
@@ -103,7 +107,8 @@ def told_losses(frames, run_id="a"):
 
 
 def pictures(frames, run_id="a"):
-    return [frame.picture for told, frame in frames if told == run_id and frame.picture is not None]
+    return [arrays["picture"] for told, frame in frames if told == run_id for arrays in frame.views.values()
+            if "picture" in arrays]  # fmt: skip
 
 
 def test_many_watched_runs_get_fewer_frames_and_are_told_so(worker, clock):
@@ -357,7 +362,7 @@ def test_a_frame_comes_only_when_somebody_wants_it(worker, clock):
     command(worker, "play")
     host(worker, clock, SAVE_EVERY / 2)
     assert host(worker, clock, 0.5) == []
-    command(worker, "want_frame")
+    want_boundary(worker)
     assert len(pictures(host(worker, clock, 0.2))) == 1
     assert host(worker, clock, 0.2) == []
 
@@ -367,7 +372,7 @@ def test_a_frame_comes_only_to_who_wanted_it(worker, clock):
         opened(worker, PLAIN, run_id)
         command(worker, "play", run_id)
     worker.tick()
-    command(worker, "want_frame", "b")
+    want_boundary(worker, "b")
     frames = host(worker, clock, 0.5)
     assert pictures(frames, "a") == []
     assert len(pictures(frames, "b")) == 1
@@ -375,9 +380,9 @@ def test_a_frame_comes_only_to_who_wanted_it(worker, clock):
 
 def test_a_frame_comes_only_when_something_has_changed(worker, clock):
     opened(worker)
-    command(worker, "want_frame")
+    want_boundary(worker)
     assert len(pictures(host(worker, clock))) == 1
-    command(worker, "want_frame")
+    want_boundary(worker)
     assert host(worker, clock) == []
     command(worker, "step_batch")
     assert len(pictures(host(worker, clock))) == 1
@@ -389,7 +394,7 @@ def test_frames_of_a_run_that_is_watched_all_the_time_keep_their_distance(worker
     moments = []
     end = clock.now + 2
     while clock.now < end:
-        command(worker, "want_frame")
+        want_boundary(worker)
         if pictures(worker.tick()):
             moments.append(clock.now)
     assert len(moments) > 20
@@ -400,7 +405,7 @@ def test_a_run_that_nobody_watches_makes_no_picture(worker, clock, monkeypatch):
     def look(*_):
         raise AssertionError("somebody looked")
 
-    monkeypatch.setattr(worker_module, "_look", look)
+    monkeypatch.setattr(worker_module, "Look", look)
     opened(worker)
     command(worker, "play")
     frames = host(worker, clock, 3 * SAVE_EVERY)
@@ -456,7 +461,7 @@ def test_a_frame_says_what_a_snapshot_says(worker, clock):
     opened(worker, config)
     for _ in range(13):
         command(worker, "step_batch")
-    command(worker, "want_frame")
+    want_boundary(worker)
     ((_, frame),) = worker.frames()
     snapshot = alone(config, 13)
     said = {name: frame.header[name] for name in ("step", "epoch", "batch", "batches", "samples")}
@@ -466,12 +471,42 @@ def test_a_frame_says_what_a_snapshot_says(worker, clock):
         figures = frame.header[f"{name}_loss"], frame.header[f"{name}_score"]
         assert figures == snapshot.evaluate(dataset)
     shades = snapshot.task.shades(snapshot.grid_logits(RESOLUTION), 0, 1)
-    assert frame.picture == shades.numpy().tobytes()
+    assert frame.views["boundary"]["picture"] == ("u1", shades.numpy().tobytes())
     wrong = []
     for dataset in (snapshot.data.train, snapshot.data.test):
         wrong += (snapshot.predictions(dataset.features) != dataset.labels).tolist()
     assert any(wrong)
-    assert [bool(frame.wrong[n // 8] >> n % 8 & 1) for n in range(len(wrong))] == wrong
+    _, bits = frame.views["boundary"]["wrong"]
+    assert [bool(bits[n // 8] >> n % 8 & 1) for n in range(len(wrong))] == wrong
+
+
+def test_a_frame_holds_the_views_that_are_wanted_and_no_others(worker, clock):
+    opened(worker)
+    command(worker, "want_frame")
+    ((_, frame),) = worker.frames()
+    assert frame.views == {"figures": {}}
+    assert frame.header["test_loss"] > 0
+    want_boundary(worker)  # wanted later, of a run that has stood still
+    ((_, frame),) = host(worker, clock, 0.1)
+    assert frame.views.keys() == {"boundary"}
+
+
+def test_a_view_that_was_lost_is_made_again_although_nothing_has_changed(worker, clock):
+    opened(worker)
+    want_boundary(worker)
+    assert len(pictures(host(worker, clock, 0.1))) == 1
+    command(worker, "want_frame", views=["boundary"], missing=["boundary"])
+    assert len(pictures(host(worker, clock, 0.1))) == 1
+
+
+@pytest.mark.parametrize(
+    "view", ["", "nothing", "boundary:1", "boundary:", "boundary:x", ":", "__class__", "VIEWS"]
+)
+def test_a_view_that_there_is_not_is_empty(worker, clock, view):
+    opened(worker)
+    command(worker, "want_frame", views=[view])
+    ((_, frame),) = worker.frames()
+    assert frame.views[view] == {}
 
 
 def test_a_frame_of_figures_that_are_not_finite_can_still_be_read_by_a_browser(worker, clock):

@@ -83,7 +83,7 @@ def _help(name: str) -> str:
     bounds = limits(name)
     lines = [said(bounds.help)]
     if _is_number(name) or name == "hidden":
-        lines.append(_("Permitted: {range}.").format(range=said(bounds.describe())))
+        lines.append(_("Permitted: {range}.").format(range=said(session.permitted(name))))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))
     return " ".join(lines)

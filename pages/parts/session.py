@@ -7,6 +7,7 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,8 +41,8 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it. `chosen` is the data point picked last from the
-    table of predictions, and the number of that pick.
+    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `chosen`
+    is the data point picked last from the table of predictions, and the number of that pick.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    owner: str = ""
     chosen: dict[str, int] | None = None
 
     @property
@@ -82,7 +84,7 @@ class Session:
         A ToytrainError that refuses it leaves everything as it was.
         """
         pool = engine.pool()
-        new = pool.open(config, self.speed, checkpoint, weights)
+        new = pool.open(config, self.speed, checkpoint, weights, self.owner)
         try:
             is_open = new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             if not is_open and (checkpoint or weights):  # only the worker can tell whether the file works
@@ -105,19 +107,33 @@ class Session:
 
 
 def open_page() -> Session:
-    """The visitor's session; the first time, and after a reload, made from the address."""
-    if MEMORY not in st.session_state:
-        st.session_state[MEMORY] = _from_address()
-    session: Session = st.session_state[MEMORY]
-    if engine.pool().get(session.run.id) is not session.run:
-        run = _find(session.run.id, session.speed, session.notices)
-        session.run = run or engine.pool().open(session.config, session.speed)
-    elif session.run.refusal:
-        # Found out late, because the engine was still warming up when the page was first drawn.
-        engine.pool().close(session.run)
-        session.config, session.run = _open_what_works(session.config, session.speed, session.notices)
+    """The visitor's session; the first time, and after a reload, made from the address.
+
+    Where the server has no room for it, the page says so and stops here.
+    """
+    try:
+        if MEMORY not in st.session_state:
+            st.session_state[MEMORY] = _from_address()
+        session: Session = st.session_state[MEMORY]
+        if engine.pool().get(session.run.id) is not session.run:
+            _replace_run(session, _find(session.run.id, session.speed, session.notices, session.owner))
+        elif session.run.refusal:
+            # Found out late, because the engine was still warming up when the page was first drawn.
+            engine.pool().close(session.run)
+            _replace_run(session, None)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.button(_("Try again"), type="primary")
+        st.stop()
     _write_address(session)
     return session
+
+
+def _replace_run(session: Session, run: Run | None) -> None:
+    """Go on with another run of the same settings, or of those of them that work."""
+    if run is None:
+        session.config, run = _open_what_works(session.config, session.speed, session.notices, session.owner)
+    session.run = run
 
 
 def watched_run() -> Run | None:
@@ -287,6 +303,11 @@ def set_speed() -> None:
     attempt(lambda: session.run.set_speed(session.speed))
 
 
+def permitted(name: str) -> str:
+    """The range of a field on this server, in words."""
+    return engine.pool().classroom.limits(name).describe()
+
+
 def speed_key() -> str:
     """The key of the speed's widget."""
     if SPEED not in st.session_state:
@@ -380,6 +401,7 @@ def _from_address() -> Session:
 
 def _session_of_address(texts: dict[str, str]) -> Session:
     texts.pop(RANKS, None)
+    owner = secrets.token_hex(8)
     notices: list[str] = []
     if (named := texts.pop(LANGUAGE, None)) in LANGUAGES:
         st.session_state[LANGUAGE] = named
@@ -390,24 +412,25 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
     config = _config_of(texts, notices)
-    run = _find(run_id, speed, notices) if run_id else None
+    run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
-        return Session(config, run, int(run.speed), notices=notices)
-    config, run = _open_what_works(config, speed, notices)
-    return Session(config, run, speed, notices=notices)
+        return Session(config, run, int(run.speed), notices=notices, owner=owner)
+    config, run = _open_what_works(config, speed, notices, owner)
+    return Session(config, run, speed, notices=notices, owner=owner)
 
 
-def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
+def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
     """The run of that id: still there, or as it was last saved. Otherwise a notice says that it is gone."""
     pool = engine.pool()
     run = pool.get(run_id)
     if run is not None:
+        run.owner = owner  # who has opened it last
         return run
     try:
         with st.spinner(_("Looking for the run of this address …")):
-            run = pool.restore(run_id, RESTORE_WITHIN, speed)
+            run = pool.restore(run_id, RESTORE_WITHIN, speed, owner)
         if run is None:
             notices.append(_gone())
     except ToytrainError as error:
@@ -415,16 +438,23 @@ def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
     return run
 
 
-def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Config, Run]:
-    """A run of the Config; a field that the data refuses is named and takes its default."""
+def _open_what_works(config: Config, speed: int, notices: list[str], owner: str) -> tuple[Config, Run]:
+    """A run of the Config; a field that the data or the classroom refuses is named and takes its default.
+
+    A ToytrainError where there is no room for any run.
+    """
     pool = engine.pool()
     while True:
-        run = pool.open(config, speed)
+        run = None
         try:
+            run = pool.open(config, speed, owner=owner)
             run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             return config, run
         except ToytrainError as error:
-            pool.close(run)
+            if run is not None:
+                pool.close(run)
+            elif error.field is None:
+                raise
             notices.append(said(str(error)))
             default = FIELDS[error.field].default if error.field in FIELDS else None
             if default is None or getattr(config, error.field) == default:

@@ -36,7 +36,7 @@ test("a frame without a picture leaves the picture", () => {
   const picture = Uint8Array.from({ length: 25 }, (_, i) => i);
   run.apply({ header: {}, arrays: { picture } });
   run.apply({ header: { step: 9 }, arrays: {} });
-  assert.equal(run.picture, picture);
+  assert.equal(run.arrays.picture, picture);
   assert.equal(run.head.step, 9);
 });
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ITEM_SIZES = {"f4": 4, "u1": 1}
+Array = tuple[str, bytes]  # type and content
+FIGURES = "figures"  # the view that everybody has: losses and scores in the header
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,11 @@ class Frame:
 
     `header` holds step, epoch, batch, batches, samples, rate (steps per second), status,
     message, slowed_by (how many runs share the process, where that slows the frames; else 0),
-    learning_rate, train_loss, test_loss, train_score, test_score. `picture` is the decision
-    boundary, one byte per cell (see Task.shades). `wrong` is a bitset over the training and then the
-    test points. `losses` are float32 from index `losses_from` on; `tests` rows of three float64
-    (step, loss, score) from row `tests_from` on. `checkpoint`, where present, is what the run can be
-    brought back from: a full checkpoint without losses and tests.
+    learning_rate, and where somebody looked train_loss, test_loss, train_score, test_score. `views`
+    holds the arrays, by name, of each view that somebody looks at (see views.py). `losses` are float32
+    from index `losses_from` on; `tests` rows of three float64 (step, loss, score) from row `tests_from`
+    on. `checkpoint`, where present, is what the run can be brought back from: a full checkpoint without
+    losses and tests.
     """
 
     header: dict[str, Any]
@@ -31,12 +33,11 @@ class Frame:
     losses: bytes = b""
     tests_from: int = 0
     tests: bytes = b""
-    picture: bytes | None = field(default=None, repr=False)
-    wrong: bytes | None = field(default=None, repr=False)
+    views: dict[str, dict[str, Array]] = field(default_factory=dict, repr=False)
     checkpoint: bytes | None = field(default=None, repr=False)
 
 
-def encode(header: dict[str, Any], arrays: dict[str, tuple[str, bytes]]) -> bytes:
+def encode(header: dict[str, Any], arrays: dict[str, Array]) -> bytes:
     """One message of a header and named arrays of (type, bytes)."""
     listed = [[name, kind, len(data) // ITEM_SIZES[kind]] for name, (kind, data) in arrays.items()]
     text = json.dumps({**header, "arrays": listed}, separators=(",", ":")).encode()

@@ -15,15 +15,20 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
+from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
-UNSEEN_FOR = 60.0  # seconds after which a run that nobody looks at pauses itself
 SAVE_EVERY = 8.0  # seconds between two saves of a playing run: with what a save takes, below 10
-MOST_RUNS = 200
 DEATHS_IN_A_MINUTE = 3  # of one worker; then its runs are not played again by themselves
+OWN_LIMIT = (
+    "You may have {most} runs at a time here, and yours all play or are watched; pause one, or close a "
+    "page that watches it."
+)
+SERVER_LIMIT = "This server carries {most} runs and no more; close a page that you do not need."
 
 
 class WorkerDied(ToytrainError):
@@ -31,20 +36,26 @@ class WorkerDied(ToytrainError):
 
 
 class Pool:
-    """Worker processes and the runs in them. Start it once, stop it at the end."""
+    """Worker processes and the runs in them. Start it once, stop it at the end.
+
+    `classroom` bounds what its runs take; `workers` and `unseen_for` take the place of its own.
+    """
 
     def __init__(
         self,
         workers: int | None = None,
-        unseen_for: float = UNSEEN_FOR,
+        unseen_for: float | None = None,
         saved_runs: SavedRuns | None = None,
+        classroom: Classroom | None = None,
     ):
-        self.unseen_for = unseen_for
+        self.classroom = classroom or Classroom()
+        self.unseen_for = self.classroom.unseen if unseen_for is None else unseen_for
         self.saved_runs = saved_runs
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self.workers = [WorkerProcess(self) for _ in range(workers or _default_workers())]
+        self._book_sources: dict[str, str] = {}
+        self.workers = [WorkerProcess(self) for _ in range(workers or self.classroom.workers or _cores())]
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
         if saved_runs is not None:
             threading.Thread(target=self._save_runs, name="toytrain-save-runs", daemon=True).start()
@@ -68,20 +79,33 @@ class Pool:
         speed: float = 0.0,
         checkpoint: bytes | None = None,
         weights: bytes | None = None,
+        owner: str = "",
     ) -> Run:
         """A new run of a Config, paused: from the start, or from a full checkpoint of it.
 
-        `weights` is a file whose weights it starts from in place of those that the seed draws.
-        Returns at once: `Run.wait_until_open` tells of a refusal.
+        `weights` is a file whose weights it starts from in place of those that the seed draws. `owner`
+        names the session whose runs are counted together; "" counts with nobody's.
+        Returns at once, or with a ToytrainError where the classroom has no room for it:
+        `Run.wait_until_open` tells of a refusal by the worker.
         """
         with self._lock:
-            return self._open(config, speed, checkpoint, weights)
+            return self._open(config, speed, checkpoint, weights, owner=owner)
 
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
         return self._ask_any("inspect", seconds, data=data)
 
-    def restore(self, run_id: str, seconds: float, speed: float = 0.0) -> Run | None:
+    def reader(self) -> Reader:
+        """A visitor's Reader of the book."""
+        return Reader(lambda name, **arguments: self._least_loaded().ask(name, "", **arguments))
+
+    def book_sources(self, seconds: float) -> dict[str, str]:
+        """The code of each section of the book; empty while no worker is warm."""
+        if not self._book_sources and self.warm:
+            self._book_sources = self._ask_any("book_sources", seconds)
+        return self._book_sources
+
+    def restore(self, run_id: str, seconds: float, speed: float = 0.0, owner: str = "") -> Run | None:
         """The run of that id as it was last saved, paused; None if it was not saved.
 
         A ToytrainError says that the file is there but cannot be read.
@@ -93,7 +117,7 @@ class Pool:
         with self._lock:
             if run_id in self.runs:  # another page was quicker
                 return self.runs[run_id]
-            run = self._open(config, speed, data, run_id=run_id)
+            run = self._open(config, speed, data, run_id=run_id, owner=owner)
         run.wait_until_open(seconds)
         run.kept = (run.position(), time.monotonic())
         run.note = (
@@ -104,8 +128,9 @@ class Pool:
     def check(self, config: Config, seconds: float) -> None:
         """Raise the ToytrainError with which a run of the Config would be refused.
 
-        While no worker is warm nothing is checked: then the run itself tells.
+        While no worker is warm only the classroom's limits are checked: then the run itself tells.
         """
+        self.classroom.check(config)
         if self.warm:
             with contextlib.suppress(TimeoutError):
                 self._least_loaded().ask("check", "", config=config.to_dict()).result(seconds)
@@ -139,10 +164,14 @@ class Pool:
         saved: bytes | None,
         weights: bytes | None = None,
         run_id: str | None = None,
+        owner: str = "",
     ) -> Run:
-        self._make_room()
+        self.classroom.check(config)
+        self._make_room(owner)
         worker = self._least_loaded()
         run = Run(config, worker, run_id)
+        run.owner = owner
+        run.most_steps = self.classroom.steps
         run.speed = speed
         if weights is not None:
             run.weights = weights
@@ -162,14 +191,19 @@ class Pool:
     def _least_loaded(self) -> "WorkerProcess":
         return min(self.workers, key=lambda worker: len(worker.runs))
 
-    def _make_room(self) -> None:
-        if len(self.runs) < MOST_RUNS:
+    def _make_room(self, owner: str) -> None:
+        """Close the run that was idle longest where there are as many as there may be."""
+        if owner:
+            own = [run for run in self.runs.values() if run.owner == owner]
+            self._make_room_among(own, self.classroom.runs_per_session, OWN_LIMIT)
+        self._make_room_among(list(self.runs.values()), self.classroom.runs_per_server, SERVER_LIMIT)
+
+    def _make_room_among(self, runs: list[Run], most: int, refusal: str) -> None:
+        if len(runs) < most:
             return
-        idle = [run for run in self.runs.values() if not run.playing and not run.viewers]
+        idle = [run for run in runs if not run.playing and not run.viewers]
         if not idle:
-            raise ToytrainError(
-                f"This server carries {MOST_RUNS} runs and no more; close a page that you do not need."
-            )
+            raise ToytrainError(refusal.format(most=most), code="limit")
         self.close(min(idle, key=lambda run: run.seen_at))
 
     def _pause_unseen(self) -> None:
@@ -232,7 +266,7 @@ class WorkerProcess:
         answer = self.ask("open", run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
-            self.send("want_frame", run.id)
+            self.send("want_frame", run.id, views=tuple(run.wanted))
 
     def ask(self, name: str, run_id: str, **arguments: Any) -> Future:
         """Send a command; the Future holds the worker's answer."""
@@ -353,7 +387,6 @@ def _opened(run: Run, answer: Future) -> None:
         run.refused(error if isinstance(error, ToytrainError) else broken)
 
 
-def _default_workers() -> int:
-    """One per core that this process may use, or what TOYTRAIN_WORKERS says."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("TOYTRAIN_WORKERS", cores))
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

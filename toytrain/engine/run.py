@@ -9,20 +9,21 @@ import secrets
 import threading
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
 from ..evaluation import Evaluation
-from .frame import Frame, encode
+from .frame import FIGURES, Array, Frame, encode
 
 if TYPE_CHECKING:
     from .pool import WorkerProcess
 
+MOST_VIEWS = 32  # of which the newest arrays are kept, for whoever comes next
 ANSWER_WITHIN = 10.0  # seconds; a worker answers after a slice, so this means that something is broken
 
 
@@ -49,7 +50,9 @@ class Run:
         self.changes = 0  # how often either of them was added to
         self.speed = 0.0
         self.until: float = 0
-        self.wanted = False
+        self.owner = ""  # the session whose runs are counted together
+        self.most_steps: int | None = None  # batches after which it ends, where a class sets it
+        self.wanted: set[str] = set()
         self.description: dict[str, Any] | None = None
         self.weights: bytes | None = None  # a file whose weights it starts from
         self.saved: bytes | None = None
@@ -58,8 +61,8 @@ class Run:
         self.refusal: ToytrainError | None = None
         self._losses = bytearray()
         self._tests = bytearray()
-        self._pictures = 0
-        self._picture = self._wrong = b""
+        self._views: dict[str, tuple[int, dict[str, Array]]] = {}  # by view: since when, and its arrays
+        self._newest: tuple[tuple, tuple[bytes, Cursor]] | None = None
         self._looked = dict.fromkeys(("train_loss", "test_loss", "train_score", "test_score"))
         self.changed = threading.Condition()
         self._listeners: set[Callable[[], None]] = set()
@@ -204,39 +207,59 @@ class Run:
 
     # Watching
 
-    def want_frame(self) -> None:
-        """Say that somebody looks: the next news will come with a picture."""
+    def want_frame(self, views: Collection[str] = ()) -> None:
+        """Say that somebody looks: the next news will come with the figures and these views."""
         self.seen_at = time.monotonic()
-        self.wanted = True
-        self._worker.send("want_frame", self.id)
+        with self.changed:
+            self.wanted |= {FIGURES, *views}
+            missing = tuple(view for view in views if view not in self._views)
+        self._worker.send("want_frame", self.id, views=tuple(views), missing=missing)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call the listener, on any thread, when there are news; the result ends that."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
-    def message(self, cursor: "Cursor | None") -> tuple[bytes, "Cursor"]:
-        """What is new since the cursor as one encoded message; without a cursor, all there is."""
+    def has_news(self, cursor: "Cursor | None", views: tuple[str, ...]) -> bool:
+        """Whether a message would tell more than the cursor: of the run, or of these views."""
+        if cursor is None or cursor.version != self.version:
+            return True
         with self.changed:
-            header = {**self._looked, **self.frame.header}
-            header["message"] = header["message"] or self.note
-            arrays: dict[str, tuple[str, bytes]] = {}
-            if cursor is None:
-                if self.description:
-                    header["run"] = {"id": self.stream_token, **self.description["view"]}
-                    arrays["points"] = ("f4", self.description["points"])
-                    arrays["labels"] = ("f4", self.description["labels"])
-                cursor = Cursor(history=self.history)
-            losses = cursor.losses if cursor.history == self.history else 0
-            tests = cursor.tests if cursor.history == self.history else 0
-            header |= {"losses_from": losses // 4, "tests_from": tests // 24}
-            arrays["losses"] = ("f4", bytes(self._losses[losses:]))
-            arrays["tests"] = ("f4", array("f", array("d", bytes(self._tests[tests:]))).tobytes())
-            if self._picture and cursor.picture != self._pictures:
-                arrays["picture"] = ("u1", self._picture)
-                arrays["wrong"] = ("u1", self._wrong)
-            told = Cursor(self.version, self.history, len(self._losses), len(self._tests), self._pictures)
-        return encode(header, arrays), told
+            return any(view in self._views and view not in cursor.views for view in views)
+
+    def message(self, cursor: "Cursor | None", views: tuple[str, ...] = ()) -> tuple[bytes, "Cursor"]:
+        """What is new since the cursor, and of these views, as one encoded message; without a cursor, all
+        there is. Viewers who have been told the same share the message."""
+        with self.changed:
+            asked = (self.version, cursor, views)
+            if self._newest is None or self._newest[0] != asked:
+                self._newest = asked, self._compose(cursor, views)
+            return self._newest[1]
+
+    def _compose(self, cursor: "Cursor | None", views: tuple[str, ...]) -> tuple[bytes, "Cursor"]:
+        header = {**self._looked, **self.frame.header}
+        header["message"] = header["message"] or self.note
+        arrays: dict[str, Array] = {}
+        if cursor is None:
+            if self.description:
+                header["run"] = {"id": self.stream_token, **self.description["view"]}
+                arrays |= self.description["arrays"]
+            cursor = Cursor(history=self.history)
+        losses = cursor.losses if cursor.history == self.history else 0
+        tests = cursor.tests if cursor.history == self.history else 0
+        header |= {"losses_from": losses // 4, "tests_from": tests // 24}
+        arrays["losses"] = ("f4", bytes(self._losses[losses:]))
+        arrays["tests"] = ("f4", array("f", array("d", bytes(self._tests[tests:]))).tobytes())
+        told = {}
+        for view in views:
+            if view in self._views:
+                since, seen = self._views[view]
+                if cursor.views.get(view) != since:
+                    arrays |= seen
+                told[view] = since
+        return encode(header, arrays), Cursor(
+            self.version, self.history, len(self._losses), len(self._tests), told
+        )
 
     # What the pool tells it
 
@@ -263,10 +286,12 @@ class Run:
                     del known[start:]
                     self.history += 1
                 known += new
-            if frame.picture is not None and frame.wrong is not None:
-                self._picture, self._wrong = frame.picture, frame.wrong
-                self._pictures += 1
-                self.wanted = False
+            for view, arrays in frame.views.items():
+                self._views.pop(view, None)  # the newest stands last
+                self._views[view] = (self.version, arrays)
+            while len(self._views) > MOST_VIEWS:
+                del self._views[next(iter(self._views))]
+            self.wanted -= frame.views.keys()
             if frame.checkpoint is not None:
                 self.saved, self.saved_steps = frame.checkpoint, frame.header["step"]
                 self.weights = None  # the checkpoint holds them
@@ -284,6 +309,7 @@ class Run:
                 "edits": self.edits,
                 "speed": self.speed,
                 "until": self.until,
+                "most_steps": self.most_steps,
             }
 
     def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:
@@ -320,10 +346,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Cursor:
-    """How much of a run one viewer has been told: bytes of losses and tests, and which picture."""
+    """How much of a run one viewer has been told: bytes of losses and tests, and which arrays of a view."""
 
     version: int = 0
     history: int = 0
     losses: int = 0
     tests: int = 0
-    picture: int = 0
+    views: dict[str, int] = field(default_factory=dict)

@@ -11,15 +11,15 @@ import textwrap
 import time
 import traceback
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import checkpoint
+from ..classroom import MOST_STEPS
 from ..config import Config
 from ..data import make_data, make_loaders
 from ..devices import find_devices, get_device
@@ -29,8 +29,9 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import changes, predictions
-from .frame import Frame
+from . import book, changes, predictions
+from .frame import FIGURES, Frame
+from .views import RESOLUTION, Look
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
@@ -39,23 +40,21 @@ FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 SLOW = 0.1  # seconds between two frames, from which on the page says so
 FRAME_COST = 0.0035  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
-RESOLUTION = 100
-# So that every full checkpoint can be uploaded again: 4 bytes of history per batch and 24 per epoch.
-MOST_STEPS = 2_000_000
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 100_000  # 24 bytes of history each, so that every full checkpoint can be uploaded again
 
 
 class Hosted:
     """A run inside the worker: its Trainer, its random state, and how it is to be played."""
 
-    def __init__(self, trainer: Trainer, config: Config, now: float):
+    def __init__(self, trainer: Trainer, config: Config, now: float, most_steps: int | None = None):
         self.trainer = trainer
+        self.most_steps = MOST_STEPS if most_steps is None else most_steps
         self.config = config
         self.random_state = get_random_state(trainer.device)
         self.speed = 0.0  # batches per second; 0: as fast as it goes
         self.until: float = 0  # plays until it has trained so many steps
-        self.wanted = False  # somebody waits for a frame
-        self.changed = True  # something has happened since the last frame
+        self.wanted: set[str] = set()  # the views that somebody waits for
+        self.shown: set[str] = set()  # the views that have been shown since something happened
         self.told_losses = self.told_tests = 0
         self.told_status = ""
         self.failed = ""
@@ -81,14 +80,14 @@ class Hosted:
 
     @property
     def is_longest(self) -> bool:
-        return self.trainer.steps >= MOST_STEPS or self.trainer.epoch >= MOST_EPOCHS
+        return self.trainer.steps >= self.most_steps or self.trainer.epoch >= MOST_EPOCHS
 
     @property
     def message(self) -> str:
         """Why it has ended, if that needs a sentence."""
         if self.is_longest:
             return (
-                f"A run ends after {MOST_STEPS:,} batches or {MOST_EPOCHS:,} epochs; download its "
+                f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
         return self.trainer.diverged or self.failed
@@ -103,11 +102,16 @@ class Hosted:
             return "finished"
         return "playing" if self.playing else "paused"
 
+    @property
+    def stale(self) -> set[str]:
+        """The views to show: wanted, and not yet shown as they are now."""
+        return self.wanted - self.shown
+
     def play(self, until: float, now: float) -> None:
         if not self.playing:
             self.measured_from = (now, self.trainer.steps)
         batches = len(self.trainer.train_loader)
-        self.until = min(until, MOST_STEPS, MOST_EPOCHS * batches)
+        self.until = min(until, self.most_steps, MOST_EPOCHS * batches)
         self.pace(now)
 
     def pace(self, now: float) -> None:
@@ -162,14 +166,15 @@ class Worker:
         edits: Edits | None = None,
         speed: float = 0.0,
         until: float = 0,
+        most_steps: int | None = None,
     ) -> dict[str, Any]:
         """Make a run of a Config, perhaps from a file's weights, or bring one back from a full checkpoint.
 
         `weights` is any file that `checkpoint.load` takes. `history` is what the asker knows of losses
         (float32) and tests (float64) up to that checkpoint; without it they are in the checkpoint itself,
-        and are told.
+        and are told. The run ends after `most_steps`.
 
-        Returns what never changes: the points and labels as float32 bytes, and what a view must know.
+        Returns what never changes: what every view must know, and arrays such as the points and labels.
         """
         with torch.random.fork_rng():
             checked = Config.from_dict(config)
@@ -188,7 +193,7 @@ class Worker:
                         code="settings",
                     )
                 trainer.restore(snapshot)
-            run = Hosted(trainer, checked, self.clock())
+            run = Hosted(trainer, checked, self.clock(), most_steps)
         if history is not None:
             run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
         trainer.learning_rates |= learning_rates or {}
@@ -261,9 +266,12 @@ class Worker:
         run.pace(self.clock())
         return run.trainer.steps
 
-    def want_frame(self, run_id: str) -> None:
+    def want_frame(self, run_id: str, views: Collection[str] = (), missing: Collection[str] = ()) -> None:
+        """Show these views in the next frame, beside the figures; the `missing` ones in any case."""
         run = self.runs[run_id]
-        run.wanted, run.wanted_at = True, self.clock()
+        run.wanted |= {FIGURES, *views}
+        run.shown.difference_update(missing)
+        run.wanted_at = self.clock()
 
     def snapshot(self, run_id: str) -> Snapshot:
         """The run as it stands; no random number is used."""
@@ -323,7 +331,7 @@ class Worker:
         slowed_by = watched if interval > SLOW else 0
         due = []
         for run_id, run in self.runs.items():
-            looked = run.wanted and run.changed and now - run.framed_at >= interval
+            looked = bool(run.stale) and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
                 with self._owning_generator(run):
@@ -338,7 +346,7 @@ class Worker:
         for run in self.runs.values():
             if run.playing:
                 moments.append(run.due_at())
-            if run.wanted and run.changed:
+            if run.stale:
                 moments.append(run.framed_at + interval)
             if run.trainer.steps != run.saved_steps:
                 moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
@@ -373,7 +381,7 @@ class Worker:
         except Exception as error:
             traceback.print_exc()
             run.failed = f"The training stopped on an error of this program ({type(error).__name__}); reset."
-        run.changed = True
+        run.shown.clear()
 
     @contextmanager
     def _owning_generator(self, run: Hosted) -> Iterator[Hosted]:
@@ -386,7 +394,7 @@ class Worker:
 
     def note_change(self, run_id: str) -> int:
         """Let a frame tell of what a command has done; the step at which it did."""
-        self.runs[run_id].changed = True
+        self.runs[run_id].shown.clear()
         return self.runs[run_id].trainer.steps
 
     def _save_is_due(self, run: Hosted, now: float) -> bool:
@@ -415,12 +423,14 @@ class Worker:
         losses_from, tests_from = run.told_losses, run.told_tests
         run.told_losses, run.told_tests = snapshot.steps, snapshot.num_tests
         run.told_status = run.status
-        picture = wrong = kept = None
+        views, kept = {}, None
         if looked:
-            run.wanted = run.changed = False
+            look = Look(run.trainer, snapshot, run.data, run.label_range)
+            header |= look.figures()
+            views = {view: look.arrays(view) for view in run.stale}
+            run.shown |= run.wanted
+            run.wanted = set()
             run.framed_at = now
-            seen, picture, wrong = _look(run, snapshot)
-            header |= seen
         if saves:
             run.saved_at, run.saved_steps = now, snapshot.steps
             # The page's process holds the history already: only what is needed beside it is sent.
@@ -431,8 +441,7 @@ class Worker:
             snapshot.loss_history[losses_from:].tobytes(),
             tests_from,
             snapshot.test_history[3 * tests_from :].tobytes(),
-            picture,
-            wrong,
+            views,
             kept,
         )
 
@@ -442,8 +451,10 @@ class Worker:
         labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
         return {
             "has_initial_weights": run.trainer.initial_weights is not None,
-            "points": points.numpy().tobytes(),
-            "labels": labels.numpy().tobytes(),
+            "arrays": {
+                "points": ("f4", points.numpy().tobytes()),
+                "labels": ("f4", labels.numpy().tobytes()),
+            },
             "view": {
                 "task": run.config.task,
                 "classes": run.config.classes,
@@ -475,26 +486,6 @@ def _describe_tensor(key_in_file: str, key: str, tensor: torch.Tensor) -> dict[s
     }
 
 
-def _look(run: Hosted, snapshot: Snapshot) -> tuple[dict[str, Any], bytes, bytes]:
-    """Losses and scores on all data, the boundary as one byte per cell, the bitset of wrong points."""
-    task, data = snapshot.task, run.data
-    seen: dict[str, float | None] = {}
-    wrong = []
-    for name, dataset in ("train", data.train), ("test", data.test):
-        logits = snapshot.logits(dataset.features)
-        seen[f"{name}_loss"] = _finite(task.loss(logits, dataset.labels).item())
-        seen[f"{name}_score"] = _finite(task.score(logits, dataset.labels))
-        wrong.append(task.wrong(logits, dataset.labels))
-    picture = task.shades(snapshot.grid_logits(RESOLUTION), *run.label_range)
-    bits = np.packbits(torch.cat(wrong).numpy(), bitorder="little")
-    return seen, picture.numpy().tobytes(), bits.tobytes()
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no word for nan and infinity."""
-    return value if math.isfinite(value) else None
-
-
 def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
     """The Snapshot with another record of losses and tests."""
     return replace(snapshot, loss_history=losses, test_history=tests, num_tests=len(tests) // 3)
@@ -524,6 +515,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         Worker.close,
         predictions.trace,
         predictions.evaluation,
+        book.book,
+        book.book_sources,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "close"}
+WITHOUT_A_RUN = {"check", "inspect", "open", "close", "book", "book_sources"}

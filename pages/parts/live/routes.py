@@ -31,6 +31,7 @@ PLOTLY = f"/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
 STREAM = "/live/stream"
 
 UNKNOWN_RUN = 4404
+MOST_VIEWS = 16  # that one viewer may look at at once
 
 
 async def serve_module(request: Request) -> Response:
@@ -45,7 +46,11 @@ async def serve_plotly(request: Request) -> Response:
 
 
 async def stream(websocket: WebSocket) -> None:
-    """Send the newest of a run; after the browser has drawn it, the next. Never more than one at once."""
+    """Send the newest of a run; after the browser has drawn it, the next. Never more than one at once.
+
+    The browser says "show" and the names of the views that it shows, and after each message that it has
+    drawn "ok" and the same: only these views are made and sent.
+    """
     origin = websocket.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
         await websocket.close()  # before accepting: refused with 403
@@ -65,13 +70,14 @@ async def stream(websocket: WebSocket) -> None:
 
 
 class _Viewer:
-    """One open stream: what it has been sent, and whether it has drawn that."""
+    """One open stream: what it has been sent, whether it has drawn that, and which views it shows."""
 
     def __init__(self, websocket: WebSocket, run: Run):
         self._websocket = websocket
         self._run = run
         self._woken = asyncio.Event()
         self._drawn = True
+        self._views: tuple[str, ...] = ()
         self._gone = False
         loop = asyncio.get_running_loop()
 
@@ -90,9 +96,8 @@ class _Viewer:
                 # one is gone. Who comes again for it learns that.
                 await self._websocket.close()
                 return
-            version = cursor.version if cursor else -1
-            if self._drawn and self._run.description and self._run.version != version:
-                message, cursor = self._run.message(cursor)
+            if self._drawn and self._run.description and self._run.has_news(cursor, self._views):
+                message, cursor = self._run.message(cursor, self._views)
                 self._drawn = False
                 await self._websocket.send_bytes(message)
             await self._woken.wait()
@@ -103,12 +108,15 @@ class _Viewer:
         self._receiving.cancel()
 
     async def _receive(self) -> None:
-        """Note each "drawn" of the browser, and the end of the connection."""
+        """Note what the browser says, and the end of the connection."""
         try:
             while True:
-                await self._websocket.receive_text()
-                self._drawn = True
-                self._run.want_frame()
+                word, *views = (await self._websocket.receive_text()).split() or [""]
+                if word not in ("ok", "show"):
+                    continue
+                self._drawn |= word == "ok"
+                self._views = tuple(views[:MOST_VIEWS])
+                self._run.want_frame(self._views)
                 self._woken.set()
         except (WebSocketDisconnect, KeyError):  # KeyError: bytes, which no live view sends
             self._gone = True

@@ -77,13 +77,17 @@ export class Boundary {
     document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.#recolour());
   }
 
+  get views() {
+    return ["boundary"];
+  }
+
   draw(run) {
     const isNew = run !== this.#run;
     this.#run = run;
     if (isNew) this.#begin();
-    if (run.picture !== this.#painted.picture) this.#paintPicture();
-    if (isNew || run.points !== this.#painted.points) this.#paintPoints();
-    if (isNew || !sameBytes(run.wrong, this.#painted.wrong)) this.#paintMarks();
+    if (run.arrays.picture !== this.#painted.picture) this.#paintPicture();
+    if (isNew || run.arrays.points !== this.#painted.points) this.#paintPoints();
+    if (isNew || !sameBytes(run.arrays.wrong, this.#painted.wrong)) this.#paintMarks();
     this.#compose();
     this.#showReadout();
     this.#describe();
@@ -154,7 +158,7 @@ export class Boundary {
   }
 
   #paintPicture() {
-    const { picture, spec: { resolution } } = this.#run;
+    const { arrays: { picture }, spec: { resolution } } = this.#run;
     if (!picture) return;
     const { context, image, pixels } = this.#picture;
     // Row 0 is the smallest x2, which belongs at the bottom.
@@ -172,7 +176,7 @@ export class Boundary {
     if (this.#size === 0) return; // hidden as yet: #resize paints
     const context = this.#points.begin(this.#size);
     this.#paintAxes(context);
-    const { points, labels, spec } = this.#run;
+    const { arrays: { points, labels }, spec } = this.#run;
     this.#painted.points = points;
     if (!points) return;
     const { background, text } = this.#theme;
@@ -195,8 +199,9 @@ export class Boundary {
   #paintMarks() {
     if (this.#size === 0) return;
     const context = this.#marks.begin(this.#size);
-    this.#painted.wrong = this.#run.wrong;
-    if (!this.#run.wrong || !this.#run.points) return;
+    const { wrong, points } = this.#run.arrays;
+    this.#painted.wrong = wrong;
+    if (!wrong || !points) return;
     context.beginPath();
     this.#eachShownPoint((point, x, y, radius) => {
       if (this.#run.isWrong(point)) crossedRing(context, x, y, radius);
@@ -207,7 +212,7 @@ export class Boundary {
   }
 
   #eachShownPoint(visit) {
-    const { points, spec } = this.#run;
+    const { arrays: { points }, spec } = this.#run;
     const [x1Min, x1Max, x2Min, x2Max] = spec.extent;
     const { left, top, side } = this.#plot();
     const { train_points: train, test_points: test } = spec;
@@ -343,11 +348,11 @@ export class Boundary {
       return x1 >= x1Min && x1 <= x1Max && x2 >= x2Min && x2 <= x2Max;
     };
     const take = ({ offsetX: x, offsetY: y }, snaps) => {
-      if (!this.#run?.points) return;
+      if (!this.#run?.arrays.points) return;
       const point = snaps ? this.#pointNear({ x, y }) : null;
       const place = this.#placeAt({ x, y });
       if (!inside(place)) return;
-      const { points } = this.#run;
+      const { points } = this.#run.arrays;
       pick(point === null ? { ...place, point } : { x1: points[2 * point], x2: points[2 * point + 1], point });
     };
     canvas.classList.add("toytrain-pickable");

@@ -1,7 +1,8 @@
 // The live views of one run, inside one Streamlit component (v2).
 //
-// A view is an object with `element`, `draw(run)` at each frame, and where it needs them `restyle(theme)` at a change
-// of theme and `unmount()`. To add one (say network.js): make it in #build, and name its grid area in live.css.
+// A view is an object with `element`, `draw(run)` at each frame, and where it needs them `views`, the names of the
+// server's views whose arrays it draws now (engine/views.py), `restyle(theme)` at a change of theme and `unmount()`.
+// When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
 
 import { Boundary } from "./boundary.js";
 import { h, loadStylesheet, translator } from "./dom.js";
@@ -27,7 +28,7 @@ class LiveViews {
   #views = {};
   #run = null;
   #streamPath = null;
-  #closeStream = () => {};
+  #stream = null;
   #preferences = loadPreferences();
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
@@ -51,7 +52,7 @@ class LiveViews {
   }
 
   unmount() {
-    this.#closeStream();
+    this.#stream?.close();
     this.#status.reset();
     this.#unmountViews();
     this.#root.remove();
@@ -65,6 +66,7 @@ class LiveViews {
       theme: readTheme(this.#host),
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
+      look: () => this.#stream?.show(),
     };
     this.#unmountViews();
     this.#views = {
@@ -88,11 +90,12 @@ class LiveViews {
   }
 
   #connect(path) {
-    this.#closeStream();
+    this.#stream?.close();
     this.#status.reset();
     this.#streamPath = path;
-    this.#closeStream = openStream(path, {
+    this.#stream = openStream(path, {
       draw: (frame) => this.#draw(frame),
+      views: () => new Set(Object.values(this.#views).flatMap(({ views }) => views ?? [])),
       connection: (state) => this.#showConnection(state),
       gone: () => this.#component.setTriggerValue("gone", path.split("/").at(-1)),
     });

@@ -40,7 +40,7 @@ class PredictViews {
   #askAgain = false;
   #asked = ""; // what the trace on the screen was asked for
   #streamPath = null;
-  #closeStream = () => {};
+  #stream = null;
   #unmounted = false;
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
   #follow = atMostEvery(FOLLOW_EVERY_MS, () => this.#ask());
@@ -73,7 +73,7 @@ class PredictViews {
 
   unmount() {
     this.#unmounted = true;
-    this.#closeStream();
+    this.#stream?.close();
     this.#status.reset();
     this.#follow.cancel();
     this.#speak.cancel();
@@ -102,11 +102,12 @@ class PredictViews {
   }
 
   #connect(path) {
-    this.#closeStream();
+    this.#stream?.close();
     this.#status.reset();
     this.#streamPath = path;
-    this.#closeStream = openStream(path, {
+    this.#stream = openStream(path, {
       draw: (frame) => this.#draw(frame),
+      views: () => this.#views.boundary.views,
       connection: (state) => {
         this.#root.dataset.connection = state;
         this.#connection.hidden = state !== "lost";
@@ -135,12 +136,12 @@ class PredictViews {
     const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
     const known = this.#place ?? remembered();
     const fits = known && known.x1 >= x1Min && known.x1 <= x1Max && known.x2 >= x2Min && known.x2 <= x2Max;
-    this.#choose(this.#described(fits ? known : { x1: this.#run.points[0], x2: this.#run.points[1] }));
+    this.#choose(this.#described(fits ? known : { x1: this.#run.arrays.points[0], x2: this.#run.arrays.points[1] }));
   }
 
   /** The place as a data point with its label, where it is one of this run. */
   #described({ x1, x2, target = null }) {
-    const { points } = this.#run;
+    const { points } = this.#run.arrays;
     for (let point = 0; 2 * point < points.length; point++) {
       const isHere = points[2 * point] === x1 && points[2 * point + 1] === x2;
       if (isHere) return { x1, x2, point, target: this.#labelOf(point) };
@@ -150,12 +151,12 @@ class PredictViews {
   }
 
   #labelOf(point) {
-    return point === null ? null : this.#run.labels[point];
+    return point === null ? null : this.#run.arrays.labels[point];
   }
 
   #chooseRow(point) {
     if (!this.#run) return;
-    const { points } = this.#run;
+    const { points } = this.#run.arrays;
     this.#choose({ x1: points[2 * point], x2: points[2 * point + 1], point, target: this.#labelOf(point) });
   }
 

@@ -10,12 +10,15 @@ const LONGEST_SPAN = 200;
  * The fields that views read (an array is replaced, never changed in place, so `!==` tells what is new):
  *   spec      header.run of the first message: id, task, classes, extent, resolution, train_points, test_points, ...
  *   head      the newest header: step, epoch, batch, status, losses and scores, ...
- *   picture   Uint8Array, resolution x resolution, row 0 = the smallest x2
- *   wrong     Uint8Array, a bitset over the points, training points first
- *   points, labels                                    Float32Array of 2 (n + m) and of n + m
+ *   arrays    of the server's views, each under its name, where it was asked for (views.py says what they hold):
+ *             points, labels    Float32Array of 2 (n + m) and of n + m: they come with the first frame
+ *             picture           Uint8Array, resolution x resolution, row 0 = the smallest x2
+ *             wrong             Uint8Array, a bitset over the points, training points first
  *   losses, smoothed, testSteps, testLosses           curves (series.js); losses[i] belongs to step i + 1
  */
 export class Run {
+  arrays = {};
+
   /** @param first the first frame after connecting, the only one with header.run */
   constructor({ header, arrays }) {
     const span = Math.min(LONGEST_SPAN, Math.max(SHORTEST_SPAN, header.batches));
@@ -28,13 +31,11 @@ export class Run {
   }
 
   /** Takes over a frame; what it does not bring stays as it was. */
-  apply({ header, arrays }) {
+  apply({ header, arrays: { losses, tests, ...arrays } }) {
     this.head = header;
-    for (const name of ["picture", "wrong", "points", "labels"]) {
-      if (arrays[name]) this[name] = arrays[name];
-    }
-    if (arrays.losses) this.#takeLosses(header.losses_from, arrays.losses);
-    if (arrays.tests) this.#takeTests(header.tests_from, arrays.tests);
+    Object.assign(this.arrays, arrays);
+    if (losses) this.#takeLosses(header.losses_from, losses);
+    if (tests) this.#takeTests(header.tests_from, tests);
   }
 
   // After a recovery the server may go back, so what it sends replaces everything from that index on.
@@ -61,7 +62,8 @@ export class Run {
   }
 
   isWrong(point) {
-    return this.wrong !== undefined && ((this.wrong[point >> 3] >> (point & 7)) & 1) === 1;
+    const { wrong } = this.arrays;
+    return wrong !== undefined && ((wrong[point >> 3] >> (point & 7)) & 1) === 1;
   }
 
   /** How many of the test points the model gets wrong. */
@@ -79,6 +81,6 @@ export class Run {
     const column = Math.round(((x1 - x1Min) / (x1Max - x1Min)) * last);
     const row = Math.round(((x2 - x2Min) / (x2Max - x2Min)) * last);
     if (column < 0 || row < 0 || column > last || row > last) return undefined;
-    return this.picture?.[row * (last + 1) + column];
+    return this.arrays.picture?.[row * (last + 1) + column];
   }
 }

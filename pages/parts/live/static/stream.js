@@ -1,7 +1,8 @@
 // The socket of one run: decoding, back-pressure, reconnecting. Knows nothing of what is drawn.
 //
 // One message is in flight: "ok" goes out only after a frame was drawn inside requestAnimationFrame, and only then
-// does the server send the next. A slow or hidden page therefore slows its own stream and nothing else.
+// does the server send the next. A slow or hidden page therefore slows its own stream and nothing else. With it, or
+// with "show" where nothing was drawn, go the names of the server's views that are looked at: it makes only these.
 
 import { decodeFrame } from "./frame.js";
 
@@ -14,8 +15,10 @@ const LAST_RETRY_MS = 2000;
  * @param {object} listener with
  *   draw(frame)         called inside requestAnimationFrame, once per message
  *   connection(state)   "connecting" | "open" | "lost"
+ *   views()             the names of the views that are looked at
  *   gone()              the server does not know this run (any more); told each time that it says so
- * @returns {() => void} closes the stream for good; no listener is called afterwards
+ * @returns {{show: () => void, close: () => void}} `show` tells the server of other views before the next frame is
+ *   drawn; `close` ends the stream for good: no listener is called afterwards
  */
 export function openStream(path, listener) {
   let socket;
@@ -32,9 +35,10 @@ export function openStream(path, listener) {
         retryDelay = FIRST_RETRY_MS;
         listener.connection("open");
         listener.draw(decodeFrame(data));
-        if (own.readyState === WebSocket.OPEN) own.send("ok");
+        say(own, "ok");
       });
     };
+    own.onopen = () => say(own, "show");
     own.onclose = ({ code }) => {
       if (socket !== own) return;
       listener.connection("lost");
@@ -51,6 +55,10 @@ export function openStream(path, listener) {
     socket = own;
   }
 
+  function say(to, word) {
+    if (to?.readyState === WebSocket.OPEN) to.send([word, ...listener.views()].join(" "));
+  }
+
   function close() {
     if (closed) return;
     closed = true;
@@ -62,7 +70,7 @@ export function openStream(path, listener) {
 
   listener.connection("connecting");
   connect();
-  return close;
+  return { show: () => say(socket, "show"), close };
 }
 
 function webSocketAddress(path) {
