@@ -167,8 +167,9 @@ def ask(serve, run, **query):
     scope = {
         "type": "http",
         "query_string": text.encode(),
+        "path": "/",
         "path_params": {"token": run.stream_token},
-        "headers": [],
+        "headers": [(b"host", b"localhost")],
     }
     return asyncio.run(serve(Request(scope)))
 

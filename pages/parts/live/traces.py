@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 from starlette.requests import Request
@@ -66,7 +67,7 @@ async def _trace(request: Request) -> Response | tuple[dict[str, Any], dict[str,
 
 def _question(request: Request) -> dict[str, Any]:
     """The point, the target and the neuron that a query names, as arguments of predictions.trace."""
-    query = request.query_params
+    query = dict(parse_qsl(request.url.query))
     question: dict[str, Any] = {"target": None, "neuron": None}
     for name in ("x1", "x2", "target"):
         text = query.get(name, "")
