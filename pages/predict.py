@@ -38,9 +38,14 @@ def show_strip(run: Run) -> None:
                   help=_("Train to the end of the epoch."))  # fmt: skip
 
 
-def show_predictions(run: Run, part: str, drawn: str, chooses: bool) -> None:
-    """The rows and the metrics of one part of the data. Looked at again and again while the run plays."""
-    if run.status != drawn:
+def show_predictions(
+    run: Run, part: str, here: session.Session | None, drawn: tuple[str, dict[str, int] | None]
+) -> None:
+    """The rows and the metrics of one part of the data. Looked at again and again while the run plays.
+
+    `drawn` is what the rest of the page shows: the run's status and the point chosen here.
+    """
+    if drawn != (run.status, here.chosen if here else None):
         st.rerun()
     try:
         found = run.evaluation(part)
@@ -50,7 +55,7 @@ def show_predictions(run: Run, part: str, drawn: str, chooses: bool) -> None:
     st.caption(sentence(found))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        show_rows(run, found, chooses)
+        show_rows(run, found, chooses=here is not None)
     with right:
         if found.confusion is None:
             show_errors(run, found)
@@ -187,7 +192,7 @@ live.fit_to_window()
 watched = session.watched_run()
 if watched is not None:
     st.caption(_("You are watching somebody's run: it is steered from its own address."))
-    run, chosen = watched, None
+    run, chosen, here = watched, None, None
 else:
     here = session.open_page()
     run, chosen = here.run, here.chosen
@@ -201,4 +206,4 @@ part = st.segmented_control(_("Data"), PARTS, default="test", required=True, key
                             label_visibility="collapsed")  # fmt: skip
 slowly = run.config.points > MANY_ROWS
 looking = st.fragment(show_predictions, run_every=(1 + 2 * slowly) * LOOK_EVERY if run.playing else None)
-looking(run, part or "test", run.status, watched is None)
+looking(run, part or "test", here, (run.status, chosen))
