@@ -174,7 +174,7 @@ def show_errors(run: Run, found: Evaluation) -> None:
 def heading(title: str, label: str, data, file_name: str) -> None:
     """A title with the download of what stands under it, made when somebody clicks."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{title}**", width="stretch")
+        st.markdown(f"**{title}**", width="content")
         st.download_button(label, data, file_name, "text/csv", on_click="ignore", key=f"csv_{file_name}",
                            type="tertiary", icon=":material/download:")  # fmt: skip
 

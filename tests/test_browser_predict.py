@@ -128,7 +128,7 @@ def test_a_point_is_traced_as_the_book_does_it_by_hand(visit):
     table = visitor.page.locator("[data-testid=stDataFrame]").first
     table.scroll_into_view_if_needed()
     table.click(position={"x": 15, "y": 54})
-    visitor.page.get_by_text("Test row 0").wait_for()
+    visitor.page.locator(".toytrain-point").filter(has_text="Test row").wait_for()
 
 
 def test_a_dragged_logit_moves_softmax_and_loss_and_lets_go(visit):

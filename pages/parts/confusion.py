@@ -10,8 +10,7 @@ STYLE = """<style>
 .confusion-scroll { overflow-x: auto; }
 .confusion { border-collapse: separate; border-spacing: 2px; font-size: 0.875rem;
   font-variant-numeric: tabular-nums; }
-.confusion caption { caption-side: bottom; padding-top: 4px;
-  text-align: left; opacity: 0.75; font-size: 0.8125rem; }
+.confusion-scroll p { margin: 4px 0 0; opacity: 0.75; font-size: 0.8125rem; }
 .confusion :is(th, td) { padding: 3px 6px; border: 0; text-align: center; font-weight: 400; }
 .confusion th { opacity: 0.75; }
 .confusion td { min-width: 2.25rem; border-radius: 4px; font-family: monospace; }
@@ -38,6 +37,6 @@ def confusion_matrix(counts: np.ndarray) -> str:
     caption = escape(_("Rows: the label. Columns: the predicted class. The diagonal is right."))
     corner = escape(_("label"))
     return (
-        f'{STYLE}<div class="confusion-scroll"><table class="confusion"><caption>{caption}</caption>'
-        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'{STYLE}<div class="confusion-scroll"><table class="confusion">'
+        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table><p>{caption}</p></div>"
     )
