@@ -6,56 +6,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import FLAGS, LIVE, Server, Visitor, browser_or_skip
+from browser import LIVE
 
 from toytrain import Config, Trainer
 from toytrain.trace import trace_point
 
-SCREEN = {"width": 1280, "height": 720}
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = browser_or_skip()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, browser):
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.log.read_text()
-
-
 @pytest.fixture
-def visit(browser, server):
+def predict(visit):
     """Opens the predict page of a run of this Config, as somebody new."""
-    contexts, visitors = [], []
 
-    def visit(config, **settings):
-        context = browser.new_context(**{"viewport": SCREEN, **settings})
-        contexts.append(context)
-        visitor = Visitor(context.new_page(), server.url)
-        visitors.append(visitor)
-        visitor.open(config.to_query())
+    def predict(config):
+        visitor = visit(config.to_query())
         visitor.page.get_by_role("link", name="Predict").first.click()
         traced(visitor, 0)
         return visitor
 
-    yield visit
-    for context in contexts:
-        context.close()
-    assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
+    return predict
 
 
 def traced(visitor, step):
@@ -80,8 +51,8 @@ def write_point(visitor, x1, x2):
         visitor.page.locator(f"[data-coordinate={name}]").fill(str(value))
 
 
-def test_a_point_is_traced_as_the_book_does_it_by_hand(visit):
-    visitor = visit(BOOK)
+def test_a_point_is_traced_as_the_book_does_it_by_hand(predict):
+    visitor = predict(BOOK)
     visitor.page.locator(".toytrain-status").filter(has_text="Not trained yet").wait_for()
     for epoch in range(1, 4):
         visitor.click("Step epoch")
@@ -131,8 +102,8 @@ def test_a_point_is_traced_as_the_book_does_it_by_hand(visit):
     visitor.page.locator(".toytrain-point").filter(has_text="Test row").wait_for()
 
 
-def test_a_dragged_logit_moves_softmax_and_loss_and_lets_go(visit):
-    visitor = visit(BOOK)
+def test_a_dragged_logit_moves_softmax_and_loss_and_lets_go(predict):
+    visitor = predict(BOOK)
     before = outputs(visitor)
     slider = visitor.page.get_by_label("logit of class 1")
     slider.focus()
@@ -149,8 +120,8 @@ def test_a_dragged_logit_moves_softmax_and_loss_and_lets_go(visit):
     assert outputs(visitor) == before
 
 
-def test_the_numbers_follow_a_playing_run_and_keep_the_point(visit):
-    visitor = visit(Config(dataset="spirals", classes=3, batch_norm=True, dropout=0.2))
+def test_the_numbers_follow_a_playing_run_and_keep_the_point(predict):
+    visitor = predict(Config(dataset="spirals", classes=3, batch_norm=True, dropout=0.2))
     write_point(visitor, 0.25, -0.5)
     visitor.page.get_by_text("A point of your own").wait_for()
     visitor.evaluate("document.querySelector('.toytrain-results').isTheFirst = true")
@@ -183,8 +154,8 @@ def test_the_numbers_follow_a_playing_run_and_keep_the_point(visit):
                   f"'{expected.probabilities[0].item():.4f}'")  # fmt: skip
 
 
-def test_nothing_sticks_out_on_a_phone(visit):
-    visitor = visit(Config(dataset="blobs", classes=10))
+def test_nothing_sticks_out_on_a_phone(predict):
+    visitor = predict(Config(dataset="blobs", classes=10))
     visitor.page.set_viewport_size({"width": 390, "height": 844})
     visitor.until("document.querySelector('.toytrain-predict').getBoundingClientRect().right < 391")
     too_wide = visitor.evaluate(

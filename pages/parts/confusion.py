@@ -38,5 +38,6 @@ def confusion_matrix(counts: np.ndarray) -> str:
     corner = escape(_("label"))
     return (
         f'{STYLE}<div class="confusion-scroll"><table class="confusion">'
-        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table><p>{caption}</p></div>"
+        f"<thead><tr><th>{corner}</th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        f"<p>{caption}</p></div>"
     )

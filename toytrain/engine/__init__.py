@@ -6,12 +6,13 @@ The page's side (`pool`, `run`, `frame`) never imports PyTorch.
 from pathlib import Path
 
 from ..classroom import Classroom
+from .lab_run import LabRun
 from .pool import Pool
 from .reader import Answer, Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
-__all__ = ["Answer", "Pool", "Reader", "Run", "SavedRuns", "pool", "start", "stop"]
+__all__ = ["Answer", "LabRun", "Pool", "Reader", "Run", "SavedRuns", "pool", "start", "stop"]
 
 _pool: Pool | None = None
 

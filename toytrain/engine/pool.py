@@ -18,6 +18,8 @@ from typing import Any
 from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
+from ..table import Table
+from .lab_run import LabRun
 from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
@@ -91,9 +93,34 @@ class Pool:
         with self._lock:
             return self._open(config, speed, checkpoint, weights, owner=owner)
 
+    def open_lab(self, mistake: str, config: Config, speed: float = 0.0, owner: str = "") -> LabRun:
+        """A new experiment of the mistake lab, paused. Returns at once, as `open` does."""
+        with self._lock:
+            self.classroom.check(config)
+            self._make_room(owner)
+            worker = self._least_loaded()
+            run = LabRun(mistake, config, worker)
+            run.owner = owner
+            run.speed = speed
+            self.runs[run.id] = run
+            worker.open(run)
+            return run
+
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
         return self._ask_any("inspect", seconds, data=data)
+
+    def points(self, config: Config, seconds: float) -> dict[str, Any]:
+        """The points that a run of the Config would have (see data_views.points)."""
+        return self._ask_any("points", seconds, config=config.to_dict())
+
+    def previews(self, config: Config, seconds: float) -> list[dict[str, Any]]:
+        """Some points of every dataset under the Config's settings (see data_views.previews)."""
+        return self._ask_any("previews", seconds, config=config.to_dict())
+
+    def read_table(self, data: bytes, seconds: float) -> Table:
+        """The cells of a text file, or the ToytrainError that refuses it."""
+        return self._ask_any("read_table", seconds, data=data)
 
     def reader(self) -> Reader:
         """A visitor's Reader of the book."""
@@ -263,7 +290,7 @@ class WorkerProcess:
     def open(self, run: Run) -> None:
         """Let the worker make the run, or bring it back."""
         self.runs[run.id] = run
-        answer = self.ask("open", run.id, **run.how_to_open())
+        answer = self.ask(run.opened_by, run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
             self.send("want_frame", run.id, views=tuple(run.wanted))

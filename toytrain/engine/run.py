@@ -33,8 +33,11 @@ class Run:
     `id`, 128 random bits, lets one control the run; `stream_token`, made from it one way, only lets
     one watch it, and stays the same when the run is brought back after a restart.
     `version` grows with all news; `history` when losses already told are told again, after a worker
-    has died. `note` tells the user what has happened to the run without their doing.
+    has died. `note` tells the user what has happened to the run without their doing. `opened_by` is the
+    worker's command that makes it.
     """
+
+    opened_by = "open"
 
     def __init__(self, config: Config, worker: "WorkerProcess", run_id: str | None = None):
         self.id = run_id or secrets.token_hex(16)
@@ -190,6 +193,10 @@ class Run:
         """Every prediction on the "test" or the "train" data."""
         return self.ask_quietly("evaluation", part=part)
 
+    def deal_epoch(self) -> dict[str, Any]:
+        """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""
+        return self._ask("deal_epoch")
+
     def wait_until_open(self, seconds: float) -> bool:
         """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
         with self.changed:
@@ -227,18 +234,23 @@ class Run:
         with self.changed:
             return any(view in self._views and view not in cursor.views for view in views)
 
-    def message(self, cursor: "Cursor | None", views: tuple[str, ...] = ()) -> tuple[bytes, "Cursor"]:
+    def message(
+        self, cursor: "Cursor | None", views: tuple[str, ...] = (), say: Callable[[str], str] = str
+    ) -> tuple[bytes, "Cursor"]:
         """What is new since the cursor, and of these views, as one encoded message; without a cursor, all
-        there is. Viewers who have been told the same share the message."""
+        there is. Viewers who have been told the same share the message. `say` puts the sentence in it
+        into the viewer's words."""
         with self.changed:
-            asked = (self.version, cursor, views)
+            asked = (self.version, cursor, views, say)
             if self._newest is None or self._newest[0] != asked:
-                self._newest = asked, self._compose(cursor, views)
+                self._newest = asked, self._compose(cursor, views, say)
             return self._newest[1]
 
-    def _compose(self, cursor: "Cursor | None", views: tuple[str, ...]) -> tuple[bytes, "Cursor"]:
+    def _compose(
+        self, cursor: "Cursor | None", views: tuple[str, ...], say: Callable[[str], str]
+    ) -> tuple[bytes, "Cursor"]:
         header = {**self._looked, **self.frame.header}
-        header["message"] = header["message"] or self.note
+        header["message"] = say(header["message"] or self.note)
         arrays: dict[str, Array] = {}
         if cursor is None:
             if self.description:

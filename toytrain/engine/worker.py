@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ import torch
 from .. import checkpoint
 from ..classroom import MOST_STEPS
 from ..config import Config
-from ..data import make_data, make_loaders
+from ..data import Data, make_data, make_loaders
 from ..devices import find_devices, get_device
 from ..edits import Edits
 from ..errors import ToytrainError
@@ -29,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, predictions
+from . import book, changes, data_views, lab, predictions
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -44,12 +45,23 @@ MOST_EPOCHS = 100_000  # 24 bytes of history each, so that every full checkpoint
 
 
 class Hosted:
-    """A run inside the worker: its Trainer, its random state, and how it is to be played."""
+    """A run inside the worker: its Trainer, its random state, and how it is to be played.
 
-    def __init__(self, trainer: Trainer, config: Config, now: float, most_steps: int | None = None):
+    One that has no checkpoint is not `kept`: it is made again from its start where its worker dies.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: Config,
+        now: float,
+        most_steps: int | None = None,
+        kept: bool = True,
+    ):
         self.trainer = trainer
         self.most_steps = MOST_STEPS if most_steps is None else most_steps
         self.config = config
+        self.kept = kept
         self.random_state = get_random_state(trainer.device)
         self.speed = 0.0  # batches per second; 0: as fast as it goes
         self.until: float = 0  # plays until it has trained so many steps
@@ -63,11 +75,17 @@ class Hosted:
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
         self.rate = 0.0
-        if trainer.data is None:
-            raise ValueError("a hosted run is made from a Config")
-        self.data = trainer.data
+
+    @property
+    def data(self) -> Data:
+        if self.trainer.data is None:
+            raise ValueError("a run that is looked at is made from a Config")
+        return self.trainer.data
+
+    @cached_property
+    def label_range(self) -> tuple[float, float]:
         labels = self.data.train.labels.float()
-        self.label_range = (labels.min().item(), labels.max().item())
+        return labels.min().item(), labels.max().item()
 
     @property
     def playing(self) -> bool:
@@ -199,11 +217,15 @@ class Worker:
         trainer.learning_rates |= learning_rates or {}
         trainer.add_edits(edits or {})
         run.speed = speed
+        self.host(run_id, run, until)
+        return self._describe(run)
+
+    def host(self, run_id: str, run: Hosted, until: float) -> None:
+        """Let a run have its turns from now on; it plays until it has trained so many steps."""
         self.runs[run_id] = run
         self._turn.append(run_id)
         if until:
             run.play(until, self.clock())
-        return self._describe(run)
 
     def check(self, run_id: str, config: dict[str, Any]) -> None:
         """Raise the ToytrainError with which `open` would refuse the Config; make no run."""
@@ -348,7 +370,7 @@ class Worker:
                 moments.append(run.due_at())
             if run.stale:
                 moments.append(run.framed_at + interval)
-            if run.trainer.steps != run.saved_steps:
+            if run.kept and run.trainer.steps != run.saved_steps:
                 moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
         return max(0.0, min(moments) - now) if moments else None
 
@@ -398,7 +420,7 @@ class Worker:
         return self.runs[run_id].trainer.steps
 
     def _save_is_due(self, run: Hosted, now: float) -> bool:
-        if run.trainer.steps == run.saved_steps:
+        if not run.kept or run.trainer.steps == run.saved_steps:
             return False
         return not run.playing or now - run.saved_at >= SAVE_EVERY
 
@@ -515,8 +537,26 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         Worker.close,
         predictions.trace,
         predictions.evaluation,
+        data_views.points,
+        data_views.previews,
+        data_views.deal_epoch,
+        data_views.read_table,
         book.book,
         book.book_sources,
+        lab.open_lab,
+        lab.look,
+        lab.scripts,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "close", "book", "book_sources"}
+WITHOUT_A_RUN = {
+    "check",
+    "inspect",
+    "open",
+    "open_lab",
+    "close",
+    "points",
+    "previews",
+    "read_table",
+    "book",
+    "book_sources",
+}
