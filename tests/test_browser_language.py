@@ -5,7 +5,7 @@ from browser import LIVE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
-# Letters without a glyph are all drawn as the same box as one that no font can have.
+# A letter without a glyph is drawn as the box of one that no font has, or as nothing.
 MISSING = """async () => {
   await document.fonts.ready;
   const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 40 });
@@ -23,7 +23,8 @@ MISSING = """async () => {
     for (const letter of walker.currentNode.textContent) if (letter > "\\u3000") letters.set(letter, font);
   }
   for (const [letter, font] of letters) await document.fonts.load(`24px ${font}`, letter);
-  const isMissing = ([letter, font]) => drawn(letter, font) === drawn("\\u{2F7FE}", font);
+  const nothing = [" ", "\\u{2F7FE}"];
+  const isMissing = ([letter, font]) => nothing.some((other) => drawn(letter, font) === drawn(other, font));
   return { letters: letters.size, missing: [...letters].filter(isMissing).map(([letter]) => letter) };
 }"""
 

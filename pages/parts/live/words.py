@@ -79,6 +79,46 @@ def words() -> dict[str, str]:
         "one_step": _("What one step does"),
         "backward": _("what backward() does"),
         "backward_help": _("The same step as single operations, as the fast step trains it"),
+        # the data page (gallery.js, points.js)
+        "datasets": _("Datasets"),
+        "refused": _("not with these settings"),
+        "together": _("together"),
+        # the pad (pad.js)
+        "pad_says": _(
+            "Plane to draw points on. Arrow keys move a cursor, Enter adds a point, Delete erases, digits "
+            "choose the class, Ctrl+Z undoes. The table beside it holds the same points."
+        ),
+        "class_of_new_points": _("Class of new points"),
+        "another_class": _("Another class"),
+        "tool": _("Tool"),
+        "point": _("point"),
+        "point_help": _("Click for a point, drag for a row of them"),
+        "spray": _("spray"),
+        "spray_help": _("Five points at a time, around the pointer"),
+        "erase": _("erase"),
+        "erase_help": _("Click or drag over the points to take away"),
+        "undo": _("Undo"),
+        "undo_help": _("Take the last change back, a file or the table included (Ctrl+Z)"),
+        "redo": _("Redo"),
+        "redo_help": _("Bring back what was undone (Ctrl+Y)"),
+        "clear": _("Clear"),
+        "clear_help": _("Take all points away; Undo brings them back"),
+        "pad_empty": _("Click or drag on the plane to add points of the chosen class."),
+        "pad_full": _("{most} points are the most that a run takes."),
+        "pad_points": _("{points} points: {counts}"),
+        "pad_cursor": _("x1 {x1}  x2 {x2}, {points} points"),
+        # the DataLoader (batches.js)
+        "batches_of_epoch": _("The batches of this epoch in order"),
+        "batch_number": _("batch {number}"),
+        "look_at_batch": _("Show this batch on the plane"),
+        "just_trained": _("just trained"),
+        "comes_next": _("next"),
+        "dropped": _("dropped by drop_last"),
+        "as_it_lies": _("rows as they lie"),
+        "as_dealt": _("as this epoch deals"),
+        "batch_shown": _("Large: the rows of batch {number}"),
+        "batches_shown": _("Large: batch {now}, just trained. Ringed: batch {next}, which comes next"),
+        "next_shown": _("Ringed: batch {next}, which comes next"),
     }
 
 

@@ -7,7 +7,7 @@
 import { Boundary } from "./boundary.js";
 import { h, loadStylesheet, translator } from "./dom.js";
 import { LossChart } from "./loss.js";
-import { mount } from "./mount.js";
+import { mount } from "./mounting.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
 import { Run } from "./run.js";

@@ -1,31 +1,30 @@
-// How views stay in a Streamlit component (v2).
+// A view as a Streamlit component (v2) that gets all it shows with the page, not from a stream.
 //
-// Streamlit calls the component's function again at every change of its data or theme and forgets all but the newest
-// clean-up; it runs that one when the component leaves the page, and that of an overtaken call at once, which may be
-// before the newer call arrives here. So the views belong to their host element, where the next call finds them again,
-// and a clean-up waits a moment and does nothing if there was a newer call.
+// Streamlit calls a component's function again at every change of its data or theme. The view is made once per host
+// element, made anew only in another language, and goes with its element.
 
-const OVERTAKEN_WITHIN_MS = 200;
+import { h, loadStylesheet, translator } from "./dom.js";
+import { readTheme } from "./theme.js";
+
+await Promise.all(["live.css", "data.css"].map((name) => loadStylesheet(new URL(name, import.meta.url))));
 
 /**
- * Makes a `Views(host)` in component.parentElement, or finds the one made there, and lets it `update(component)`.
- * @param {string} name tells different components' views apart
- * @returns {{unmount: () => void}} which does nothing once there was (or is at once) a newer call
+ * The `show` of a component. `View` is made with { word, tell } and has `element` and `update(data, theme)`;
+ * `tell(name, value)` sets a trigger, which runs the page.
  */
-export function mount(component, name, Views) {
-  const mounted = Symbol.for(name); // on the host itself: a new version of a module must find (and end) an old one's
-  const host = component.parentElement;
-  if (!(host[mounted]?.views instanceof Views)) {
-    host[mounted]?.views?.unmount();
-    host[mounted] = { views: new Views(host), calls: 0 };
-  }
-  const own = host[mounted];
-  const call = ++own.calls;
-  own.views.update(component);
-  const unmount = () => {
-    if (call !== own.calls || host[mounted] !== own) return;
-    delete host[mounted];
-    own.views.unmount();
+export function viewOf(name, View) {
+  const mounted = Symbol.for(`toytrain.${name}`);
+  return function show(component) {
+    const { data, parentElement: host } = component;
+    let own = host[mounted];
+    const language = JSON.stringify(data.words);
+    if (own?.language !== language) {
+      const view = new View({ word: translator(data.words), tell: (...news) => own.component.setTriggerValue(...news) });
+      own = host[mounted] = { view, language, component };
+      host.replaceChildren(h("div", { class: "toytrain-live" }, view.element));
+    }
+    own.component = component; // of the newest call: its triggers know the present widget
+    own.view.update(data, readTheme(host));
+    return { unmount() {} };
   };
-  return { unmount: () => setTimeout(unmount, OVERTAKEN_WITHIN_MS) };
 }

@@ -8,7 +8,7 @@ import { Boundary } from "./boundary.js";
 import { atMostEvery, h, loadStylesheet, setText, translator } from "./dom.js";
 import * as figures from "./figures.js";
 import { decodeFrame } from "./frame.js";
-import { mount } from "./mount.js";
+import { mount } from "./mounting.js";
 import { OutputsView } from "./outputs.js";
 import { PointFields } from "./point.js";
 import { loadPreferences } from "./preferences.js";
