@@ -88,9 +88,10 @@ class Run:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that was set last; a frame that tells of it comes only if somebody looks."""
-        if self.learning_rates:
-            return self.learning_rates[max(self.learning_rates)]
+        """The rate that the next step takes; of one set just now no frame tells unless somebody looks."""
+        changed_at = max(self.learning_rates, default=-1)
+        if changed_at >= self.steps:
+            return self.learning_rates[changed_at]
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property

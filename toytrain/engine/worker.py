@@ -108,7 +108,7 @@ class Hosted:
                 f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
-        return self.trainer.diverged or self.failed
+        return self.trainer.diverged or self.failed or self.trainer.stopping.reason
 
     @property
     def status(self) -> str:
