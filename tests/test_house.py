@@ -26,6 +26,8 @@ ALLOWED = {
     "model": {"config", "task"},
     "data": {"config", "datasets", "errors", "rows", "task"},
     "snapshot": {"config", "data", "edits", "errors", "model", "random_state", "task"},
+    "trace": {"config", "data", "errors", "model", "snapshot"},
+    "evaluation": {"errors", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
     "half_step": {"snapshot"},
     "trainer": {
@@ -79,6 +81,7 @@ ALLOWED = {
         "edits",
         "engine",
         "errors",
+        "evaluation",
         "half_step",
         "mistakes",
         "random_state",
@@ -86,6 +89,7 @@ ALLOWED = {
         "script",
         "snapshot",
         "table",
+        "trace",
         "trainer",
     },
     "distributed": {

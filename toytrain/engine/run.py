@@ -10,12 +10,14 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
 from .frame import FIGURES, Array, Frame, encode
 
 if TYPE_CHECKING:
@@ -192,6 +194,19 @@ class Run:
     def fast_step(self) -> tuple[str, str]:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
+
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
 
     def deal_epoch(self) -> dict[str, Any]:
         """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""
