@@ -49,7 +49,8 @@ class Session:
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
     distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
     holds own points before a run takes them, `upload` the file that some may come from. `reader`
-    computes the figures of the book page.
+    computes the figures of the book page. `chosen` is the data point picked last from the table of
+    predictions, and the number of that pick.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class Session:
     ranks_before: DistributedRun | None = None
     reader: Reader | None = None
     owner: str = ""
+    chosen: dict[str, int] | None = None
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
 
@@ -176,11 +178,15 @@ def _replace_run(session: Session, run: Run | None) -> None:
 
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
-    token = st.query_params.get(WATCH)
+    # A link to another page leaves the query behind: who came to watch goes on watching there.
+    token = st.query_params.get(WATCH) or st.session_state.get(WATCH)
     if token is None:
         return None
     run = engine.pool().watched(token)
-    if run is None:
+    if run is not None:
+        st.session_state[WATCH] = st.query_params[WATCH] = token
+    else:
+        st.session_state.pop(WATCH, None)
         st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
         st.stop()
     return run
@@ -451,6 +457,18 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
     session.refused.clear()
     for name in FIELDS:
         session.show_again(name)
+
+
+# Predictions
+
+
+def choose_point(key: str, points: list[int]) -> None:
+    """The callback of the table of predictions: trace the point in the chosen line."""
+    session: Session = st.session_state[MEMORY]
+    lines = st.session_state[key].selection.rows
+    if lines and lines[0] < len(points):
+        number = session.chosen["number"] + 1 if session.chosen else 1
+        session.chosen = {"number": number, "point": points[lines[0]]}
 
 
 # Own points and other data

@@ -10,12 +10,14 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
 from .frame import FIGURES, Array, Frame, encode
 
 if TYPE_CHECKING:
@@ -146,6 +148,20 @@ class Run:
         self.edits = merge(self.edits, {step: {(key, tuple(index)): float(value)}})
         self.changes += 1
 
+    def half_step(self) -> dict[str, Any]:
+        """Pause, and do the next part of a step: forward, loss, backward, optimizer step.
+
+        Returns where it stands and the tensors of interest, see `half_steps.half_step`. Whatever else trains
+        or changes the run finishes the step first; what is saved meanwhile is the run before the step.
+        """
+        self.note = ""
+        self.until = 0
+        return self._ask("half_step")
+
+    def begun_step(self) -> dict[str, Any] | None:
+        """What the last half_step returned, None between two steps."""
+        return self._ask("begun_step")
+
     def set_speed(self, batches_per_second: float) -> None:
         """So many batches per second at the most; 0: as fast as it goes."""
         self._ask("set_speed", speed=batches_per_second)
@@ -178,6 +194,19 @@ class Run:
     def fast_step(self) -> tuple[str, str]:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
+
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
 
     def deal_epoch(self) -> dict[str, Any]:
         """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""

@@ -21,6 +21,7 @@ from toytrain import engine
 from toytrain.engine import Run
 
 from ..words import ENGLISH, LANGUAGES, said
+from . import traces
 
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
@@ -139,4 +140,5 @@ ROUTES = [
     Route(f"{STATIC}/{{name}}", serve_module),
     Route(PLOTLY, serve_plotly),
     WebSocketRoute(f"{STREAM}/{{token}}", stream),
+    *traces.ROUTES,
 ]
