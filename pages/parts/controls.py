@@ -22,7 +22,14 @@ def titles() -> dict[str, str]:
 
 def label(name: str) -> str:
     """What a field is called on the screen: its name, in words."""
-    names = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+    names = {
+        "hidden": _("hidden layers"),
+        "l1": _("L1"),
+        "weight_decay": _("weight decay (L2)"),
+        "step_size": _("epochs per drop"),
+        "t_max": _("epochs to 0 (T_max)"),
+        "clip_norm": _("clip gradients (norm)"),
+    }
     return names.get(name) or said(name.replace("_", " "))
 
 

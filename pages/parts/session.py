@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
-from toytrain.config import FIELDS, GROUPS, limits, parse
-from toytrain.datasets import DATASETS
+from toytrain.book import Settings
+from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
+from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Run
-from toytrain.rows import read_rows
+from toytrain.engine import Reader, Run
+from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from .own_points import Draft, Upload
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
@@ -35,6 +37,8 @@ DEFAULT_SPEED = 100
 OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
 RESTORE_WITHIN = 20.0  # the same, where the engine may have to warm up first
 MEMORY = "toytrain"
+GALLERY, PAD = "gallery", "pad"  # keys of components
+TOO_LONG = "too-many"  # stands in the address for own points that it cannot carry
 
 
 @dataclass
@@ -42,7 +46,10 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by.
+    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
+    holds own points before a run takes them, `upload` the file that some may come from. `reader`
+    computes the figures of the book page. `chosen` is the data point picked last from the table of
+    predictions, and the number of that pick.
     """
 
     config: Config
@@ -53,7 +60,15 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    reader: Reader | None = None
     owner: str = ""
+    chosen: dict[str, int] | None = None
+    draft: Draft = field(default_factory=Draft)
+    upload: Upload = field(default_factory=Upload)
+
+    def __post_init__(self):
+        if self.config.dataset == OWN:
+            self.draft = Draft(read_rows(self.config.rows))
 
     @property
     def pending(self) -> dict[str, str]:
@@ -137,11 +152,15 @@ def _replace_run(session: Session, run: Run | None) -> None:
 
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
-    token = st.query_params.get(WATCH)
+    # A link to another page leaves the query behind: who came to watch goes on watching there.
+    token = st.query_params.get(WATCH) or st.session_state.get(WATCH)
     if token is None:
         return None
     run = engine.pool().watched(token)
-    if run is None:
+    if run is not None:
+        st.session_state[WATCH] = st.query_params[WATCH] = token
+    else:
+        st.session_state.pop(WATCH, None)
         st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
         st.stop()
     return run
@@ -155,8 +174,12 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    session = st.session_state[MEMORY]
-    query = session.config.to_query()
+    return address_of(st.session_state[MEMORY].config)
+
+
+def address_of(config: Config) -> str:
+    """The address at which anybody gets a run of this Config."""
+    query = as_query(_texts_of(config))
     if LANGUAGE in st.session_state:
         query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
     return f"{_home()}?{query.removeprefix('&')}" if query else _home()
@@ -350,6 +373,83 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
         session.show_again(name)
 
 
+# Predictions
+
+
+def choose_point(key: str, points: list[int]) -> None:
+    """The callback of the table of predictions: trace the point in the chosen line."""
+    session: Session = st.session_state[MEMORY]
+    lines = st.session_state[key].selection.rows
+    if lines and lines[0] < len(points):
+        number = session.chosen["number"] + 1 if session.chosen else 1
+        session.chosen = {"number": number, "point": points[lines[0]]}
+
+
+# Own points and other data
+
+
+def points() -> dict[str, Any]:
+    """The points that a run of the controls' Config would have (see engine.data_views.points)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().points(session.config, RESTORE_WITHIN)
+
+
+def previews() -> list[dict[str, Any]]:
+    """Some points of every dataset (see engine.data_views.previews)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().previews(session.config, RESTORE_WITHIN)
+
+
+def choose_dataset() -> None:
+    """The gallery's callback: take the dataset that was clicked."""
+    session: Session = st.session_state[MEMORY]
+    name = st.session_state[GALLERY].choose
+    changed = {"dataset": name, "classes": _classes_of(name, session.config.classes)}
+    attempt(lambda: _take(session, replace(session.config, **changed), "dataset"))
+    for field_name in changed:
+        session.show_again(field_name)
+
+
+def draw() -> None:
+    """The pad's callback: take what was drawn."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: session.draft.draw(st.session_state[PAD].drawn))
+
+
+def put_points(points: tuple[Point, ...]) -> None:
+    """Let other points take the place of those on the plane, from where a click on Undo brings them back."""
+    session: Session = st.session_state[MEMORY]
+    session.draft.put(points)
+
+
+def use_points() -> None:
+    """Let the points on the plane be the data of the next run: at once, if nothing is lost by that."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _use(session))
+
+
+def _use(session: Session) -> None:
+    points, mapping = close_gaps(session.draft.points)
+    _take(session, replace(session.config, dataset=OWN, rows=write_rows(points)), "rows")
+    if any(label != number for label, number in mapping.items()):
+        session.draft.put(points)
+    session.refused.clear()
+    for name in ("dataset", "classes"):
+        session.show_again(name)
+
+
+def read_table(file: Any) -> Upload:
+    """The uploaded file as a table, read once."""
+    session: Session = st.session_state[MEMORY]
+    if session.upload.file_id != file.file_id:
+        try:
+            upload = Upload(file.file_id, engine.pool().read_table(file.getvalue(), RESTORE_WITHIN))
+        except ToytrainError as error:
+            upload = Upload(file.file_id, refusal=error)
+        session.upload = upload
+    return session.upload
+
+
 # Distributed training
 
 
@@ -368,6 +468,46 @@ def start_ranks(config: Config, ranks: Ranks, kind: str) -> None:
 def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     """The shards of the first epochs; a ToytrainError where these ranks cannot train this Config."""
     return distributed.cluster().plan(config, ranks, epochs)
+
+
+# The book
+
+
+def reader() -> Reader:
+    """The visitor's Reader, with what it has computed so far."""
+    session: Session = st.session_state[MEMORY]
+    if session.reader is None:
+        session.reader = engine.pool().reader()
+    return session.reader
+
+
+def book_key(name: str) -> str:
+    """The key of the widget of one of the book page's Settings."""
+    key = f"book_{name}"
+    if key not in st.session_state:
+        st.session_state[key] = getattr(Settings(), name)
+    return key
+
+
+def book_settings() -> Settings:
+    """What the widgets of the book page say."""
+    return Settings(**{name: st.session_state[book_key(name)] for name in Settings().to_dict()})
+
+
+def book_real() -> bool:
+    """Whether the book's ranks are to be processes."""
+    return bool(st.session_state.get("book_real"))
+
+
+def book_sources(seconds: float) -> dict[str, str]:
+    """The code of each section; empty while the engine is warming up."""
+    return engine.pool().book_sources(seconds)
+
+
+def set_book(settings: Settings) -> None:
+    """Let the widgets of the book page show these Settings."""
+    for name, value in settings.to_dict().items():
+        st.session_state[f"book_{name}"] = value
 
 
 # The address
@@ -394,12 +534,24 @@ def _session_of_address(texts: dict[str, str]) -> Session:
         ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    points_are_elsewhere = texts.get("rows") == TOO_LONG
+    if points_are_elsewhere:
+        del texts["rows"]
     config = _config_of(texts, notices)
     run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
+        if points_are_elsewhere:
+            config = replace(config, rows=run.config.rows)
         return Session(config, run, int(run.speed), notices=notices, owner=owner)
+    if points_are_elsewhere:
+        notices.append(
+            _(
+                "The points of this experiment are too many for an address: "
+                "upload them as CSV on the page Data."
+            )
+        )
     config, run = _open_what_works(config, speed, notices, owner)
     return Session(config, run, speed, notices=notices, owner=owner)
 
@@ -469,8 +621,14 @@ def _speed_of(text: str, notices: list[str]) -> int:
     return DEFAULT_SPEED
 
 
+def _texts_of(config: Config) -> dict[str, str]:
+    """The settings as an address holds them; of more own points than it can carry only that they are."""
+    texts = config.to_texts()
+    return texts | {"rows": TOO_LONG} if len(texts.get("rows", "")) > MOST_IN_ADDRESS else texts
+
+
 def _write_address(session: Session) -> None:
-    wanted = session.config.to_texts() | {RUN: session.run.id}
+    wanted = _texts_of(session.config) | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if LANGUAGE in st.session_state:

@@ -10,12 +10,14 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
 from ..history import History
 from .frame import FIGURES, Array, Frame, encode
 
@@ -87,9 +89,10 @@ class Run:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that was set last; a frame that tells of it comes only if somebody looks."""
-        if self.learning_rates:
-            return self.learning_rates[max(self.learning_rates)]
+        """The rate that the next step takes; of one set just now no frame tells unless somebody looks."""
+        changed_at = max(self.learning_rates, default=-1)
+        if changed_at >= self.steps:
+            return self.learning_rates[changed_at]
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
@@ -178,6 +181,19 @@ class Run:
     def fast_step(self) -> tuple[str, str]:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
+
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
 
     def deal_epoch(self) -> dict[str, Any]:
         """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""

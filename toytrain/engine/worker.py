@@ -11,7 +11,7 @@ import textwrap
 import time
 import traceback
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -30,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, lab
+from . import book, changes, data_views, lab, predictions
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -108,7 +108,7 @@ class Hosted:
                 f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
-        return self.trainer.diverged or self.failed
+        return self.trainer.diverged or self.failed or self.trainer.stopping.reason
 
     @property
     def status(self) -> str:
@@ -295,10 +295,14 @@ class Worker:
         run.shown.difference_update(missing)
         run.wanted_at = self.clock()
 
+    def snapshot(self, run_id: str) -> Snapshot:
+        """The run as it stands; no random number is used."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return run.trainer.snapshot()
+
     def model(self, run_id: str) -> bytes:
         """model.pth: the bare state_dict."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_weights(run.trainer.snapshot())
+        return checkpoint.save_weights(self.snapshot(run_id))
 
     def initial_model(self, run_id: str) -> bytes:
         """The weights of a file that the run started from, as a bare state_dict."""
@@ -309,13 +313,11 @@ class Worker:
 
     def safetensors(self, run_id: str) -> bytes:
         """The weights as a safetensors file, the Config as its metadata."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_safetensors(run.trainer.snapshot())
+        return checkpoint.save_safetensors(self.snapshot(run_id))
 
     def checkpoint(self, run_id: str) -> bytes:
         """The full checkpoint, with all losses."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save(run.trainer.snapshot())
+        return checkpoint.save(self.snapshot(run_id))
 
     def script(self, run_id: str) -> str:
         """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
@@ -511,7 +513,7 @@ def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
     return replace(snapshot, loss_history=losses, test_history=tests, num_tests=len(tests) // 3)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     command.__name__: command
     for command in (
         Worker.check,
@@ -533,6 +535,8 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        predictions.trace,
+        predictions.evaluation,
         data_views.points,
         data_views.previews,
         data_views.deal_epoch,
