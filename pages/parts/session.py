@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
@@ -23,6 +23,7 @@ from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from .live.base import BASE
 from .own_points import Draft, Upload
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
@@ -178,11 +179,15 @@ def share_address() -> str:
 
 
 def address_of(config: Config) -> str:
-    """The address at which anybody gets a run of this Config."""
+    """The address at which anybody gets a run of this Config.
+
+    It leads to where visitors come in, so that a class that opens it is spread over all servers.
+    """
+    home = urljoin(_home(), engine.pool().classroom.entrance)
     query = as_query(_texts_of(config))
     if LANGUAGE in st.session_state:
         query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
-    return f"{_home()}?{query.removeprefix('&')}" if query else _home()
+    return f"{home}?{query.removeprefix('&')}" if query else home
 
 
 def watch_address() -> str:
@@ -192,7 +197,7 @@ def watch_address() -> str:
 
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
-    return f"{parts.scheme}://{parts.netloc}/"
+    return f"{parts.scheme}://{parts.netloc}{BASE}/"
 
 
 # The language

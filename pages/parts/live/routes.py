@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -23,6 +22,7 @@ from toytrain.engine import Run
 
 from ..words import ENGLISH, LANGUAGES, said
 from . import traces
+from .base import BASE
 
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
@@ -30,8 +30,6 @@ _PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
-# The path under which the server lies, such as /a of several behind one proxy; "" if none.
-BASE = "/".join(["", *filter(None, str(st.get_option("server.baseUrlPath") or "").split("/"))])
 STATIC = f"{BASE}/live/static/{_VERSION}"
 PLOTLY = f"{BASE}/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
 STREAM = f"{BASE}/live/stream"
