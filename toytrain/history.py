@@ -18,7 +18,7 @@ class History(Sequence):
 
     def __init__(self, typecode: str, numbers: Iterable = ()):
         self.typecode = typecode
-        self._newest = array(typecode)
+        self._newest: array = array(typecode)
         self._older = 0  # how many numbers the file holds
         self._file: IO[bytes] | None = None
         self.extend(numbers)
