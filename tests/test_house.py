@@ -30,6 +30,7 @@ ALLOWED = {
     "trace": {"config", "data", "errors", "model", "snapshot"},
     "evaluation": {"errors", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
+    "half_step": {"snapshot"},
     "trainer": {
         "config",
         "data",
@@ -38,6 +39,7 @@ ALLOWED = {
         "errors",
         "fast_step",
         "history",
+        "half_step",
         "model",
         "optimizers",
         "random_state",
@@ -83,6 +85,7 @@ ALLOWED = {
         "errors",
         "history",
         "evaluation",
+        "half_step",
         "mistakes",
         "random_state",
         "rows",

@@ -149,6 +149,20 @@ class Run:
         self.edits = merge(self.edits, {step: {(key, tuple(index)): float(value)}})
         self.changes += 1
 
+    def half_step(self) -> dict[str, Any]:
+        """Pause, and do the next part of a step: forward, loss, backward, optimizer step.
+
+        Returns where it stands and the tensors of interest, see `half_steps.half_step`. Whatever else trains
+        or changes the run finishes the step first; what is saved meanwhile is the run before the step.
+        """
+        self.note = ""
+        self.until = 0
+        return self._ask("half_step")
+
+    def begun_step(self) -> dict[str, Any] | None:
+        """What the last half_step returned, None between two steps."""
+        return self._ask("begun_step")
+
     def set_speed(self, batches_per_second: float) -> None:
         """So many batches per second at the most; 0: as fast as it goes."""
         self._ask("set_speed", speed=batches_per_second)
