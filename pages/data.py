@@ -11,11 +11,12 @@ from pages.parts.own_points import shuffled_apart
 from pages.parts.words import _, said
 from toytrain import Config, ToytrainError
 from toytrain.datasets import OWN
-from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, digits, write_rows
+from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, digits, read_rows, write_rows
 from toytrain.rows import standardise as standardised
 from toytrain.table import write_table
 
 CSV = "text/csv"
+LOOK_EVERY = 0.5  # seconds between two looks at a run that plays
 ENDED = ("finished", "diverged", "failed")
 
 
@@ -107,6 +108,8 @@ def as_csv(found: dict[str, Any]) -> bytes:
 def show_own_points(here: session.Session) -> None:
     """The pad, the table and the upload; a run takes the points when asked to."""
     draft = here.draft
+    if here.config.dataset == OWN:
+        draft.follow(read_rows(here.config.rows))
     left, right = st.columns([1, 1], gap="large")
     with left:
         data_views.show_pad(draft.revision, draft.points, draft.extent(), MOST_POINTS)
@@ -192,13 +195,19 @@ def show_loader(here: session.Session) -> None:
     """The run's present epoch: its batches in order, and what a step does to them."""
     run = here.run
     show_steps(here)
+    st.fragment(show_epoch, run_every=LOOK_EVERY if run.playing else None)(here, run.playing)
+
+
+def show_epoch(here: session.Session, was_playing: bool) -> None:
+    """The batches, again and again while the run plays."""
+    run = here.run
+    if was_playing and not run.playing:
+        st.rerun()  # the buttons are others now
     try:
         epoch = run.deal_epoch()
     except ToytrainError as error:
         st.error(controls.sentence(error))
         return
-    if run.playing:
-        st.info(_("The run is playing: here is where it was when this page was drawn. Pause it to step."))
     size = epoch["batch_size"]
     config = run.config
     st.caption(" ".join([

@@ -20,12 +20,14 @@ class Draft:
     `revision` is another one after each change that the plane has not made itself, so that it knows when
     to take the points over. The table shows `in_table`, the points that it was given; its own changes
     come on top of them, so it is given others (under another `table_key`) only where it has not made them.
+    Until somebody changes something it `follow`s the run.
     """
 
     points: tuple[Point, ...] = ()
     revision: str = field(default_factory=lambda: secrets.token_hex(4))
     in_table: tuple[Point, ...] = ()
     table_key: str = "table"
+    is_untouched: bool = True
 
     def __post_init__(self):
         self.in_table = self.points
@@ -34,6 +36,12 @@ class Draft:
         """Take other points from anywhere but the plane and the table."""
         self._show_in_table(points)
         self.revision = secrets.token_hex(4)
+
+    def follow(self, points: tuple[Point, ...]) -> None:
+        """Show a run's own points, as long as there are no others here."""
+        if self.is_untouched and points != self.points:
+            self.put(points)
+            self.is_untouched = True
 
     def draw(self, drawn: Any) -> None:
         """Take what the plane sends: {"revision": ..., "points": [[x1, x2, label], ...]}.
@@ -49,6 +57,7 @@ class Draft:
         points = checked(complete)
         if points != self.points:
             self.points = points
+            self.is_untouched = False
             self.revision = secrets.token_hex(4)
         return len(rows) - len(complete)
 
@@ -64,6 +73,7 @@ class Draft:
 
     def _show_in_table(self, points: tuple[Point, ...]) -> None:
         self.points = self.in_table = points
+        self.is_untouched = False
         self.table_key = f"table_{secrets.token_hex(4)}"
 
 
