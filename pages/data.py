@@ -7,13 +7,12 @@ import streamlit as st
 
 from pages.parts import controls, file_points, live, session
 from pages.parts.live import data_views
-from pages.parts.own_points import shuffled_apart
+from pages.parts.own_points import as_csv, drawn_as_csv, shuffled_apart
 from pages.parts.words import _, said
 from toytrain import Config, ToytrainError
 from toytrain.datasets import OWN
-from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, digits, read_rows, write_rows
+from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, read_rows, write_rows
 from toytrain.rows import standardise as standardised
-from toytrain.table import write_table
 
 CSV = "text/csv"
 LOOK_EVERY = 0.5  # seconds between two looks at a run that plays
@@ -86,22 +85,6 @@ def points_in_words(config: Config, found: dict[str, Any]) -> str:
     ).format(points=everything, dataset=config.dataset, train=train, test=everything - train)
 
 
-def as_csv(found: dict[str, Any]) -> bytes:
-    """The points with the digits of their float32, which an upload brings back as they were."""
-    is_regression = found["task"] == "regression"
-    parts = ("train", "test")
-    rows = [
-        [
-            digits(x1),
-            digits(x2),
-            digits(label) if is_regression else str(label),
-            parts[row >= found["train_points"]],
-        ]
-        for row, ((x1, x2), label) in enumerate(zip(found["points"], found["labels"], strict=True))
-    ]
-    return write_table(["x1", "x2", "target" if is_regression else "label", "part"], rows)
-
-
 # Own points
 
 
@@ -148,11 +131,6 @@ def show_use(here: session.Session) -> None:
     if len(write_rows(points)) > MOST_IN_ADDRESS:
         st.caption(_("So many points do not fit into an address: to share them, or to keep them until a "
                      "run has them, download the CSV."))  # fmt: skip
-
-
-def drawn_as_csv(points) -> bytes:
-    rows = ([digits(x1), digits(x2), str(label)] for x1, x2, label in points)
-    return write_table(["x1", "x2", "label"], rows)
 
 
 def show_table(here: session.Session) -> None:

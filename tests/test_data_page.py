@@ -1,5 +1,5 @@
-"""The data page without a browser: what a file, the table and the plane do to a visitor's run, which is nothing
-until they say so; and which rows the batches of an epoch hold."""
+"""The data page without a browser: what a file, the table and the plane do to a visitor's run, which is
+nothing until they say so; and which rows the batches of an epoch hold."""
 
 import re
 from dataclasses import replace
@@ -10,8 +10,7 @@ from browser import wait_until
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
-from pages.data import as_csv
-from pages.parts.own_points import Draft, shuffled_apart
+from pages.parts.own_points import Draft, as_csv, shuffled_apart
 from pages.parts.session import MEMORY
 from toytrain import Config, ToytrainError, Trainer, engine
 from toytrain.datasets import DATASETS
@@ -56,7 +55,7 @@ class Page:
         assert not self.app.exception, [error.message for error in self.app.exception]
 
     def see(self, view):
-        next(group for group in self.app.button_group if group.key == "data_view").set_value([view]).run()
+        next(group for group in self.app.button_group if group.key == "data_view").set_value(view).run()
         self.check()
 
     def click(self, label):
@@ -117,26 +116,6 @@ def test_a_dataset_that_the_settings_rule_out_says_so_in_its_preview(pool):
     )
 
 
-def test_the_gallery_chooses_a_dataset_and_its_number_of_classes(open_page):
-    page = open_page(dataset="blobs", classes="4")
-    from pages.parts import session
-
-    class Clicked:
-        choose = "moons"
-
-    page.app.session_state["gallery"] = Clicked
-    before = session.st.session_state
-    try:
-        session.st.session_state = page.app.session_state
-        session.choose_dataset()
-    finally:
-        session.st.session_state = before
-    page.app.run()
-    page.check()
-    assert (page.session.config.dataset, page.session.config.classes) == ("moons", 2)
-    assert page.run.config == page.session.config
-
-
 def test_the_page_tells_how_many_labels_were_changed(open_page):
     page = open_page(points="100", label_noise="0.25")
     assert "20 of 80 training labels are changed" in page.captions()
@@ -176,7 +155,7 @@ def test_the_points_become_the_data_of_the_run(open_page):
     page.click(USE)
     assert page.run.config == Config(dataset="own", rows=write_rows(XOR), test_fraction=0.4)
     assert page.session.pending == {}
-    assert page.app.query_params["rows"] == [write_rows(XOR)]
+    assert page.app.query_params["rows"] == write_rows(XOR)
 
 
 def test_a_run_that_has_trained_goes_on_until_reset(open_page):
@@ -388,7 +367,7 @@ def test_many_points_leave_the_address_and_a_reload_finds_them_with_the_run(open
     assert "do not fit into an address" in page.captions()
     page.click(USE)
     assert page.run.config.rows == write_rows(MANY)
-    query = {name: texts[0] for name, texts in page.app.query_params.items()}
+    query = dict(page.app.query_params)
     assert len(query["rows"]) < 20
     again = open_page(**query)
     assert again.session.config == page.session.config

@@ -1,12 +1,13 @@
 """Points that somebody draws, types or uploads, before a run takes them. Pure: it knows no Streamlit."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from toytrain import ToytrainError
-from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate
-from toytrain.table import Table
+from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate, digits
+from toytrain.table import Table, write_table
 
 from .words import _
 
@@ -109,3 +110,25 @@ def checked(rows: Any) -> tuple[Point, ...]:
 def shuffled_apart(order: list[int], batch_size: int) -> int:
     """How many rows of the first batch would be in another one if nothing were shuffled."""
     return sum(row >= batch_size for row in order[:batch_size])
+
+
+def as_csv(found: dict[str, Any]) -> bytes:
+    """The points with the digits of their float32, which an upload brings back as they were."""
+    is_regression = found["task"] == "regression"
+    parts = ("train", "test")
+    rows = [
+        [
+            digits(x1),
+            digits(x2),
+            digits(label) if is_regression else str(label),
+            parts[row >= found["train_points"]],
+        ]
+        for row, ((x1, x2), label) in enumerate(zip(found["points"], found["labels"], strict=True))
+    ]
+    return write_table(["x1", "x2", "target" if is_regression else "label", "part"], rows)
+
+
+def drawn_as_csv(points: Iterable[Point]) -> bytes:
+    """Points that no run has split yet."""
+    rows = ([digits(x1), digits(x2), str(label)] for x1, x2, label in points)
+    return write_table(["x1", "x2", "label"], rows)
