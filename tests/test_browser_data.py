@@ -91,8 +91,8 @@ def test_an_xor_is_drawn_trained_and_separated(visit):
     visitor.play(until_step=600)
     visitor.pause()
     visitor.until(f"{LIVE}.dataset.drawn > 0")
-    assert visitor.figure("train_accuracy").endswith("1.000")
-    assert visitor.figure("test_accuracy").endswith("1.000")
+    assert visitor.figure("train_score").endswith("1.000")
+    assert visitor.figure("test_score").endswith("1.000")
     visitor.reload()
     assert len(rows_in(visitor)) == 80
 
@@ -109,7 +109,10 @@ def test_points_are_drawn_with_the_keyboard_and_a_finger_and_outlive_a_reload(vi
         visitor.page.keyboard.press(key)
     assert pad.points == drawn + 2
     visitor.page.keyboard.press("Control+z")
+    assert pad.points == drawn + 1
     visitor.page.keyboard.press("Delete")
+    assert pad.points == drawn
+    visitor.page.keyboard.press("Control+z")
     assert pad.points == drawn + 1
     see(visitor, "Datasets")
     see(visitor, "Own points")
@@ -145,7 +148,7 @@ def test_a_csv_is_uploaded_looked_at_and_trained(visit, tmp_path):
     visitor.ready()
     visitor.play(until_step=400)
     visitor.pause()
-    assert float(visitor.figure("test_accuracy").splitlines()[-1]) > 0.9
+    assert float(visitor.figure("test_score").splitlines()[-1]) > 0.9
 
 
 def test_a_dataset_is_chosen_in_the_gallery_and_its_batches_are_followed(visit):
