@@ -120,3 +120,72 @@ def words() -> dict[str, str]:
         "batches_shown": _("Large: batch {now}, just trained. Ringed: batch {next}, which comes next"),
         "next_shown": _("Ringed: batch {next}, which comes next"),
     }
+
+
+def prediction_words() -> dict[str, str]:
+    """What the predict page's live part shows beside those."""
+    return {
+        # where the numbers stand (predict.js)
+        "numbers_of": _("Numbers of batch {step} (epoch {epoch}), in eval mode"),
+        "untrained": _("Not trained yet: these are the predictions of the weights that the seed drew."),
+        "trace_failed": _("No answer from the server; the numbers below may be old."),
+        # the point (point.js)
+        "point_help": _("Click or drag on the plane, or type"),
+        "x1": _("x1"),
+        "x2": _("x2"),
+        "target": _("target"),
+        "target_help": _("What the output should be, for the loss"),
+        "free_point": _("A point of your own"),
+        "train_point": _("Training row {row}"),
+        "test_point": _("Test row {row}"),
+        "no_number": _("This is not a value for {name}; give a number between -1,000,000 and 1,000,000."),
+        "trace_csv": _("CSV"),
+        "trace_csv_help": _("Every number on the way of this point, with all its digits"),
+        # layer by layer (trace.js)
+        "trace": _("Layer by layer"),
+        "trace_help": _("Choose a number to see how it is computed"),
+        "stage_features": _("features"),
+        "stage_hidden": _("hidden {number}"),
+        "stage_logits": _("logits"),
+        "stage_output": _("output"),
+        "formula_features": _("what the network sees of the point"),
+        "formula_Linear": _("z = a Wᵀ + b"),
+        "formula_BatchNorm1d": _("(z − mean) / √(variance + ε) · γ + β, with the running mean and variance"),
+        "formula_ReLU": _("max(0, z)"),
+        "formula_LeakyReLU": _("z, or 0.01 z where z is negative"),
+        "formula_Tanh": _("tanh z"),
+        "formula_Sigmoid": _("1 / (1 + exp(−z))"),
+        "formula_GELU": _("z · Φ(z), Φ being the normal distribution's"),
+        "formula_Identity": _("z, unchanged"),
+        "formula_Dropout": _("hands everything on: dropout is off in eval mode"),
+        "zeros": _("{zeros} of {width} are 0"),
+        "values_of": _("The values of {stage}, {kind}"),
+        "by_hand": _("By hand"),
+        # from the logits on (outputs.js)
+        "outputs": _("From logits to loss"),
+        "outputs_regression": _("From output to loss"),
+        "label": _("label"),
+        "label_help": _("The class that the point belongs to, for the loss"),
+        "no_label": _("no label"),
+        "logit": _("logit"),
+        "logit_of": _("logit of class {label}"),
+        "output": _("output"),
+        "softmax": _("softmax"),
+        "loss_if": _("loss if label"),
+        "argmax": _("argmax"),
+        "squared_error": _("loss"),
+        "drag": _("What if: drag a logit"),
+        "drag_output": _("What if: drag the output"),
+        "dragged": _("What if: these are your logits, not the network's"),
+        "dragged_output": _("What if: this is your output, not the network's"),
+        "undrag": _("Back to the network's"),
+        "choose_label": _("choose a label to see the loss"),
+        "choose_target": _("give a target to see the loss"),
+        "no_class": _("no class: the logits are not numbers any more"),
+        "trace_says": _("Class {label} with probability {probability}."),
+        "trace_says_loss": _(
+            "Class {label} with probability {probability}; the label is {target}, the loss {loss}."
+        ),
+        "trace_says_regression": _("The output is {output}."),
+        "trace_says_error": _("The output is {output}, the target {target}, the loss {loss}."),
+    }
