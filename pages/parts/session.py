@@ -12,7 +12,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from .live.base import BASE
 from .own_points import Draft, Upload
 from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
 from .words import ENGLISH, LANGUAGES, _, said, speak
@@ -70,10 +71,6 @@ class Session:
     chosen: dict[str, int] | None = None
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
-
-    def __post_init__(self):
-        if self.config.dataset == OWN:
-            self.draft = Draft(read_rows(self.config.rows))
 
     @property
     def pending(self) -> dict[str, str]:
@@ -221,16 +218,20 @@ def student_address() -> str:
 
 
 def address_of(config: Config, screen: Screen | None = None) -> str:
-    """The address at which anybody gets a run of this Config, on this screen."""
+    """The address at which anybody gets a run of this Config, on this screen.
+
+    It leads to where visitors come in, so that a class that opens it is spread over all servers.
+    """
+    home = urljoin(_home(), engine.pool().classroom.entrance)
     texts = _texts_of(config) | (screen.to_texts() if screen else {})
     if LANGUAGE in st.session_state:
         texts[LANGUAGE] = st.session_state[LANGUAGE]
-    return f"{_home()}?{as_query(texts)}" if texts else _home()
+    return f"{home}?{as_query(texts)}" if texts else home
 
 
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
-    return f"{parts.scheme}://{parts.netloc}/"
+    return f"{parts.scheme}://{parts.netloc}{BASE}/"
 
 
 # The language
