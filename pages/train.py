@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import controls, live, session, teachers
+from pages.parts import controls, lessons, live, session, teachers
 from pages.parts.words import _
 
 ENDED = ("finished", "diverged", "failed")
@@ -44,6 +44,7 @@ if watched is not None:
 here = session.open_page()
 run = here.run
 
+lessons.show(here)
 controls.show(here.config, here.refused, here.screen)
 teachers.show_task(here.screen)
 
