@@ -28,6 +28,7 @@ ALLOWED = {
     "snapshot": {"config", "data", "edits", "errors", "model", "random_state", "task"},
     "trace": {"config", "data", "errors", "model", "snapshot"},
     "evaluation": {"errors", "snapshot"},
+    "diagnostics": {"config", "schedules", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
     "trainer": {
         "config",
@@ -76,6 +77,7 @@ ALLOWED = {
         "data",
         "datasets",
         "devices",
+        "diagnostics",
         "edits",
         "engine",
         "errors",
