@@ -15,6 +15,7 @@ from .snapshot import Snapshot
 
 BINS = 41  # of a histogram: odd, so that one of them is around 0
 ROWS = 256  # training rows of which a gradient is taken: enough to be steady, few enough to be cheap
+ACTIVE_ROWS = 1000  # training rows on which a neuron may show that it is alive
 EPOCHS_AT_ONCE = 2000  # that a RateHistory follows at the most
 
 
@@ -53,7 +54,7 @@ def layer_norms(snapshot: Snapshot, gradients: dict[str, torch.Tensor]) -> list[
 
 
 def histogram(values: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """Counts (BINS,) over -reach to reach, and the reach: the greatest size, rounded up to 1, 2 or 5.
+    """Counts (BINS,) over -reach to reach, and the reach: the greatest size, rounded up (see round_up).
 
     Numbers that are not finite are left out.
     """
@@ -64,21 +65,21 @@ def histogram(values: torch.Tensor) -> tuple[torch.Tensor, float]:
 
 
 def round_up(size: float) -> float:
-    """The next of 1, 2, 5, 10, ... times a power of ten, so that an axis does not move all the time."""
+    """The next of 1, 1.5, 2, 3, 5, 7.5 times a power of ten, so that an axis does not move all the time."""
     if not 0 < size < math.inf:
         return 1.0
     power = 10.0 ** math.floor(math.log10(size))
-    return next((factor * power for factor in (1, 2, 5) if size <= factor * power), 10 * power)
+    return next((factor * power for factor in (1, 1.5, 2, 3, 5, 7.5) if size <= factor * power), 10 * power)
 
 
 def compute_activity(snapshot: Snapshot) -> list[torch.Tensor]:
-    """Per hidden layer the share (width,) of the training rows on which each neuron is above 0.
+    """Per hidden layer the share (width,) of the first ACTIVE_ROWS training rows with each neuron above 0.
 
     A ReLU at 0 on every row is dead: no gradient reaches it, so it stays at 0.
     """
     if snapshot.data is None:
         return []
-    hidden = snapshot.activations(snapshot.data.train.features)[:-1]
+    hidden = snapshot.activations(snapshot.data.train.features[:ACTIVE_ROWS])[:-1]
     return [(values > 0).float().mean(dim=0) for values in hidden]
 
 

@@ -5,8 +5,8 @@
 // When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
 
 import { Boundary } from "./boundary.js";
+import { Charts } from "./charts.js";
 import { h, loadStylesheet, translator } from "./dom.js";
-import { LossChart } from "./loss.js";
 import { mount } from "./mounting.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
@@ -72,7 +72,7 @@ class LiveViews {
     this.#views = {
       numbers: new Numbers(context),
       boundary: new Boundary(context),
-      loss: new LossChart(context),
+      charts: new Charts(context),
       step: new StepPanel(context),
     };
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
