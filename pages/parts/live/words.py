@@ -81,7 +81,8 @@ def words() -> dict[str, str]:
         "tab_rates": _("Rate"),
         "gradients": _("Gradients"),
         "gradients_help": _(
-            "How strongly each layer is asked to change; one with far smaller gradients than the others hardly learns"
+            "How strongly each layer is asked to change; a layer with far smaller gradients than the others "
+            "hardly learns"
         ),
         "tab_weights": _("Weights"),
         "weights_help": _("How large the weights of each layer are"),
