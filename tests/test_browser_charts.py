@@ -1,4 +1,4 @@
-"""The charts beside the loss in a real browser: each opens under its tab, says what it shows, follows the run."""
+"""The charts beside the loss in a real browser: each opens under its tab, says what it shows, and is live."""
 
 import pytest
 from browser import LIVE

@@ -6,7 +6,9 @@ import { ActivityChart, GradientsChart, RatesChart, WeightsChart } from "./layer
 import { LossChart } from "./loss.js";
 
 export class Charts {
-  element = h("div", { class: "toytrain-charts" });
+  static names = ["loss", "rates", "gradients", "weights", "activity"];
+
+  element = h("div", { class: "toytrain-loss" });
   #context;
   #tabs = new Map();
   #bar;
@@ -24,7 +26,7 @@ export class Charts {
       ["gradients", GradientsChart, word("gradients"), word("gradients_help")],
       ["weights", WeightsChart, word("tab_weights"), word("weights_help")],
       ["activity", ActivityChart, word("tab_activity"), word("activity_help")],
-    ]) {
+    ].filter(([name]) => !context.hidden.includes(name))) {
       const tab = h("button", { type: "button", class: "toytrain-toggle", role: "tab", title: help, "data-tab": name },
         label);
       tab.onclick = () => this.#choose(name);
@@ -32,7 +34,8 @@ export class Charts {
       this.#bar.append(tab);
     }
     this.#bar.onkeydown = (event) => this.#key(event);
-    this.#choose(this.#tabs.has(context.preferences.chart) ? context.preferences.chart : "loss");
+    const [first] = this.#tabs.keys();
+    this.#choose(this.#tabs.has(context.preferences.chart) ? context.preferences.chart : first);
   }
 
   /** Those of the open chart. */

@@ -49,7 +49,7 @@ export class LossChart {
           [false, word("linear"), word("linear_help")],
           [true, word("logarithmic"), word("logarithmic_help")],
         ], { chosen: preferences.logarithmic, choose: (value) => this.#choose(value) })));
-    this.element = h("section", { class: "toytrain-block toytrain-loss" }, this.header,
+    this.element = h("section", { class: "toytrain-block" }, this.header,
       h("div", { class: "toytrain-chart" }, this.#plot, this.#placeholder));
     this.#resizes.observe(this.#plot);
     this.#plot.addEventListener("pointerdown", () => this.#holdStill(), { capture: true });
