@@ -8,7 +8,6 @@ whole tensors, because a second DataLoader would move that generator.
 import copy
 import math
 import time
-from array import array
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
@@ -24,6 +23,7 @@ from .edits import MOST_EDITS, Edits, check_edit, count, merge
 from .errors import ToytrainError
 from .fast_step import FastStep, loss_key, traceable
 from .half_step import PARTS, BegunStep
+from .history import History
 from .model import NeuralNetwork
 from .optimizers import make_optimizer
 from .random_state import RandomState, get_random_state, set_random_state
@@ -84,8 +84,8 @@ class Trainer:
         self.stopping = stopping or Stopping()
         self.device = next(model.parameters()).device
         self.steps = self.epoch = self.batch = 0
-        self.losses = array("f")
-        self.tests = array("d")
+        self.losses = History("f")
+        self.tests = History("d")
         self.learning_rates: dict[int, float] = {}
         self.edits: Edits = {}
         self.diverged = ""
@@ -382,9 +382,9 @@ class Trainer:
             self.schedule.load_state_dict(copy.deepcopy(snapshot.schedule_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
         # New arrays: Snapshots taken before share the old ones, of which they know a length.
-        self.losses = array("f", snapshot.loss_history[: snapshot.steps])
-        self.tests = array("d", snapshot.test_history[: 3 * snapshot.num_tests])
-        self.stopping = self.stopping.again(self.tests)
+        self.losses = History("f", snapshot.loss_history[: snapshot.steps])
+        self.tests = History("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.stopping = self.stopping.again(self.tests[:])
         self.learning_rates = dict(snapshot.learning_rates)
         self.diverged = snapshot.diverged
         self._last_finite = _LastFinite(self.model)

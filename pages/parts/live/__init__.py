@@ -11,6 +11,7 @@ import streamlit as st
 from toytrain import ToytrainError
 from toytrain.engine import Run
 
+from ..screen import Screen
 from ..words import _, language, said
 from . import words
 from .routes import LANGUAGE, PLOTLY, STATIC, STREAM
@@ -32,8 +33,9 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run) -> None:
+def show(run: Run, screen: Screen | None = None) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes."""
+    screen = screen or Screen()
     asked = _views(
         key="live",
         data={
@@ -43,6 +45,8 @@ def show(run: Run) -> None:
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
+            "hidden": screen.hide,
+            "large": screen.present,
         },
         on_status_change=_rerun,
         on_gone_change=_rerun,
@@ -86,9 +90,13 @@ def fit_to_window() -> None:
         .stMain .stVerticalBlock { gap: 0.75rem; }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
-        .stSidebar [data-testid="stSidebarHeader"] { height: 2.75rem; margin: 0; }
-        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
-        .stSidebar .stVerticalBlock { gap: 0.5rem; }
+        .stSidebar [data-testid="stSidebarHeader"] {
+          position: absolute; right: 0; height: 2.75rem; margin: 0; z-index: 1;
+        }
+        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0.75rem 0 1rem; }
+        .stSidebar .stVerticalBlock { gap: 0.375rem; }
+        .stSidebar .stVerticalBlock .stVerticalBlock { gap: 0.25rem; }
+        .stSidebar label { margin-bottom: 0; }
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }

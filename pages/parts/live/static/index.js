@@ -16,6 +16,9 @@ import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
+// By the name that hides them. Of the numbers only the figures can be hidden: what the run does is always said.
+const VIEWS = { numbers: Numbers, boundary: Boundary, loss: LossChart, step: StepPanel };
+
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
 
@@ -45,7 +48,7 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    if (!before || !equal(data.words, before.words)) this.#build(data);
+    if (!before || !equal(data.words, before.words) || !equal(data.hidden, before.hidden)) this.#build(data);
     else this.#restyle();
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
@@ -58,8 +61,8 @@ class LiveViews {
     this.#root.remove();
   }
 
-  // Built once, and again only in another language; the stream and the run live on.
-  #build({ words, plotly }) {
+  // Built once, and again only in another language or when views are hidden; the stream and the run live on.
+  #build({ words, plotly, hidden }) {
     const context = {
       word: translator(words),
       preferences: this.#preferences,
@@ -67,14 +70,11 @@ class LiveViews {
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
+      hidden,
     };
     this.#unmountViews();
-    this.#views = {
-      numbers: new Numbers(context),
-      boundary: new Boundary(context),
-      loss: new LossChart(context),
-      step: new StepPanel(context),
-    };
+    const shown = Object.entries(VIEWS).filter(([name]) => name === "numbers" || !hidden.includes(name));
+    this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();
