@@ -79,6 +79,25 @@ def words() -> dict[str, str]:
         "one_step": _("What one step does"),
         "backward": _("what backward() does"),
         "backward_help": _("The same step as single operations, as the fast step trains it"),
+        # one step, part by part (half_step.js)
+        "part_forward": _("forward"),
+        "part_loss": _("loss"),
+        "part_backward": _("backward"),
+        "part_optimizer step": _("optimizer step"),
+        "about_forward": _(
+            "Epoch {epoch}, batch {batch}: the network turns each row of features into a row of logits."
+        ),
+        "about_loss": _("One number says how far the logits are from the labels."),
+        "about_backward": _(
+            "Each weight and bias gets its gradient: how fast the loss grows with it. None has changed yet."
+        ),
+        "about_optimizer step": _(
+            "The optimizer moves each weight and bias against its gradient. The colour shows the change."
+        ),
+        "tensors": _("Tensors of this part"),
+        "first_values": _("the first {rows} × {columns}"),
+        "largest_change": _("changed by at most {change} here"),
+        "changed_from": _("{before} → {after}"),
         # the data page (gallery.js, points.js)
         "datasets": _("Datasets"),
         "refused": _("not with these settings"),

@@ -48,8 +48,10 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    if (!before || !equal(data.words, before.words) || !equal(data.hidden, before.hidden)) this.#build(data);
-    else this.#restyle();
+    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
+    if (isBuilt) this.#restyle();
+    else this.#build(data);
+    this.#goThrough(data.half, isBuilt ? before.half : undefined);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
   }
@@ -78,6 +80,12 @@ class LiveViews {
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();
+  }
+
+  // While somebody goes through one step, its panel takes the place of the loss and the network.
+  #goThrough(half, before) {
+    this.#grid.classList.toggle("toytrain-halving", Boolean(half && this.#views.step));
+    if (!equal(half, before)) this.#views.step?.goThrough(half);
   }
 
   #unmountViews() {
