@@ -5,6 +5,7 @@ The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -36,10 +37,16 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run, screen: Screen | None = None, half: dict[str, Any] | None = None) -> None:
+def show(
+    run: Run,
+    screen: Screen | None = None,
+    half: dict[str, Any] | None = None,
+    find_rate: Callable[[], None] | None = None,
+) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes.
 
     `half` is what the run's last half-step answered (engine/half_steps.py): its lines and tensors are shown.
+    `find_rate` is what a click on "Find a rate" does; without it there is none.
     """
     screen = screen or Screen()
     asked = _views(
@@ -53,13 +60,17 @@ def show(run: Run, screen: Screen | None = None, half: dict[str, Any] | None = N
             "words": words.words(),
             "hidden": screen.hide,
             "half": _drawable(half) if half else None,
+            "finds": find_rate is not None,
         },
         on_status_change=_rerun,
         on_gone_change=_rerun,
         on_backward_change=_rerun,
+        on_find_rate_change=_rerun,
     )
     if asked.backward:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
+    if asked.find_rate and find_rate:
+        find_rate()
 
 
 def _drawable(half: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
-// By the name that hides them; the charts have a name each (Charts.names). Of the numbers only the figures can be hidden: what the run does is always said.
+// By the name that hides them; the charts have a name each (Charts.names). Of the numbers only the figures can be
+// hidden: what the run does is always said.
 const VIEWS = { numbers: Numbers, boundary: Boundary, charts: Charts, step: StepPanel };
 
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
@@ -48,7 +49,8 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
+    const made = ({ words, hidden, finds }) => [words, hidden, finds];
+    const isBuilt = before && equal(made(data), made(before));
     if (isBuilt) this.#restyle();
     else this.#build(data);
     this.#goThrough(data.half, isBuilt ? before.half : undefined);
@@ -64,7 +66,7 @@ class LiveViews {
   }
 
   // Built once, and again only in another language or when views are hidden; the stream and the run live on.
-  #build({ words, plotly, hidden }) {
+  #build({ words, plotly, hidden, finds }) {
     const context = {
       word: translator(words),
       preferences: this.#preferences,
@@ -73,6 +75,7 @@ class LiveViews {
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
       hidden,
+      finds,
     };
     this.#unmountViews();
     const isShown = (name, View) => name === "numbers" || (View.names ?? [name]).some((one) => !hidden.includes(one));
