@@ -1,4 +1,4 @@
-"""The learning-rate finder as a dialog: the curve of a search on a copy of the run, and the rate to take from it."""
+"""The learning-rate finder as a dialog: the curve of a search on a copy of the run, and the rate to take."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import streamlit as st
 from toytrain import ToytrainError
 from toytrain.config import limits
 
-from . import charts, controls, live, session
+from . import charts, live, session
 from .words import _
 
 
@@ -27,19 +27,21 @@ def _show_found(found: dict[str, Any]) -> None:
         _(
             "A copy of this run has trained with a rate that grows from batch to batch (Smith, 2015). Where "
             "the loss falls steeply the rate is good; where it rises again the rate is too high. The run "
-            "itself, its weights and its random state stay as they were."
+            "itself, its weights and its random state stay as they were. It tells most before the run has "
+            "learned much."
         )
     )
     suggestion = found["suggestion"]
     live.show_chart(charts.rate_search(found), "rate_search", in_words(found))
     if suggestion is None:
-        st.info(_("The loss has not fallen at any rate, so there is none to suggest: the run may have learned "
-                  "all it can, or its settings do not fit the data."))  # fmt: skip
+        st.info(_("The loss has not fallen at any rate, so there is none to suggest: the run may have "
+                  "learned all it can, or its settings do not fit the data."))  # fmt: skip
         return
     bounds = limits("learning_rate")
-    rounded = min(max(float(f"{suggestion:.2g}"), bounds.low or 0.0), bounds.high or 1.0)
+    low, high = float(bounds.low or 0), float(bounds.high or 1)
+    rounded = min(max(float(f"{suggestion:.2g}"), low), high)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        rate = st.number_input(_("learning rate"), bounds.low, bounds.high, rounded, format="%g", width=200,
+        rate = st.number_input(_("learning rate"), low, high, rounded, format="%g", width=200,
                                help=_("Suggested: a tenth of the rate with the lowest loss."))  # fmt: skip
         if st.button(_("Use this rate"), type="primary"):
             session.use_rate(rate)
@@ -60,4 +62,4 @@ def in_words(found: dict[str, Any]) -> str:
     )
     if found["suggestion"] is None:
         return sentence
-    return f"{sentence} {_('Suggested: {rate}.').format(rate=controls.escaped(format(found['suggestion'], '.2g')))}"
+    return " ".join((sentence, _("Suggested: {rate}.").format(rate=f"{found['suggestion']:.2g}")))
