@@ -46,8 +46,10 @@ def test_a_network_without_a_relu_has_none_that_is_dead(visit):
 
 
 def test_a_rate_is_found_on_a_copy_and_taken_over(visit):
-    visitor = visit("points=200&speed=0")
-    visitor.train(30)
+    visitor = visit("points=200")
+    for step in range(1, 4):
+        visitor.click("Step batch")
+        visitor.until(f"Number({LIVE}.dataset.step) === {step}")
     losses = visitor.losses()
     visitor.page.locator("[data-tab=rates]").click()
     visitor.click("Find a rate")

@@ -64,7 +64,8 @@ def rate_search(found: Mapping[str, Any]) -> go.Figure:
     lowest = min(found["smoothed"], default=1.0)
     before = found["smoothed"][: found["smoothed"].index(lowest) + 1] if found["smoothed"] else [1.0]
     if found["suggestion"] is not None:
-        figure.add_vline(x=found["suggestion"], line={"color": COLOURS[5], "width": 2, "dash": "dash"})
+        figure.add_vline(x=found["suggestion"], line={"color": COLOURS[5], "width": 2, "dash": "dash"},
+                         annotation_text=_("suggested"), annotation_position="top left")  # fmt: skip
     figure.update_layout(
         legend={"orientation": "h", "y": 1.12},
         xaxis={"title": {"text": _("learning rate")}, "type": "log", "exponentformat": "power"},
