@@ -81,6 +81,11 @@ class Session:
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
 
+    @property
+    def leaves_points_out(self) -> bool:
+        """Whether there are more own points than an address can carry."""
+        return self.config.dataset == OWN and len(self.config.rows) > MOST_IN_ADDRESS
+
     def key(self, name: str) -> str:
         """The key of a field's widget."""
         return f"field_{name}_{self.shown_again[name]}"
