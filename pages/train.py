@@ -71,4 +71,4 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run)
+live.show(run, here.config)

@@ -49,6 +49,7 @@ ALLOWED = {
         "random_state",
         "script",
         "snapshot",
+        "task",
         "trainer",
     },
     "distributed": {

@@ -4,13 +4,15 @@ They are one Streamlit component whose element stays: Streamlit reruns only when
 The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from toytrain import ToytrainError
+from toytrain import Config, ToytrainError
+from toytrain.config import limits
 from toytrain.engine import Run
 
+from .. import session
 from ..words import _, said
 from . import words
 from .routes import PLOTLY, STATIC, STREAM
@@ -32,10 +34,13 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run) -> None:
-    """Draw the run here, live, until the page goes. The page reruns when its status changes."""
+def show(run: Run, config: Config | None = None) -> None:
+    """Draw the run here, live, until the page goes. The page reruns when its status changes.
+
+    `config` is what the page's controls say; without one the run can only be watched.
+    """
     asked = _views(
-        key="live",
+        key=session.LIVE,
         data={
             "module": f"{STATIC}/index.js",
             "plotly": PLOTLY,
@@ -43,13 +48,28 @@ def show(run: Run) -> None:
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
+            "settings": None if config is None else _settings(config),
         },
+        on_change_change=session.change_at_network,
+        on_edit_change=session.edit_weight,
+        on_pause_change=session.pause,
         on_status_change=_rerun,
         on_gone_change=_rerun,
         on_backward_change=_rerun,
     )
     if asked.backward:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What the network view may change, and how far."""
+    bounds = limits("hidden")
+    return {
+        "hidden": list(config.hidden),
+        "features": list(config.features),
+        "most_layers": bounds.count[1] if bounds.count else None,
+        "most_neurons": bounds.high,
+    }
 
 
 def _show_fast_step(run: Run) -> None:

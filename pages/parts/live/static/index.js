@@ -7,14 +7,19 @@
 //
 // A view is an object with `element`, `draw(run)` at each frame, and where it needs them `views`, the names of the
 // server's views whose arrays it draws now (engine/views.py), `restyle(theme)` at a change of theme and `unmount()`.
-// When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
+// When its `views` change it calls `context.look()`. `update(data)` hears of other data from the page, `restage()` of
+// another choice on the Stage. To add one: make it in #build, and name its grid area in live.css.
 
 import { Boundary } from "./boundary.js";
 import { h, loadStylesheet, translator } from "./dom.js";
+import { Editor } from "./editor.js";
+import { HiddenSpace } from "./hidden.js";
 import { LossChart } from "./loss.js";
+import { Network } from "./network.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
 import { Run } from "./run.js";
+import { Stage } from "./stage.js";
 import { StatusFollower } from "./status.js";
 import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
@@ -47,6 +52,7 @@ class LiveViews {
   #streamPath = null;
   #stream = null;
   #preferences = loadPreferences();
+  #stage = new Stage(() => this.#restage());
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
   #grid = h("div", { class: "toytrain-grid" });
@@ -55,6 +61,7 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
+    this.#root.onkeydown = ({ key }) => key === "Escape" && this.#stage.back();
   }
 
   /** @returns {{unmount: () => void}} which does nothing once there was (or is at once) a newer call */
@@ -65,7 +72,7 @@ class LiveViews {
     this.#component = component;
 
     if (!before || !equal(data.words, before.words)) this.#build(data);
-    else this.#restyle();
+    else this.#update(data);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
     return { unmount: () => setTimeout(() => call === this.#calls && this.unmount(), OVERTAKEN_WITHIN_MS) };
@@ -80,9 +87,16 @@ class LiveViews {
   }
 
   // Built once, and again only in another language; the stream and the run live on.
-  #build({ words, plotly }) {
+  #build({ words, plotly, settings }) {
+    const word = translator(words);
+    const tell = (event, value) => this.#component.setTriggerValue(event, value);
+    const editor = new Editor({ word, pause: () => tell("pause", true), set: (edit) => tell("edit", edit) });
     const context = {
-      word: translator(words),
+      word,
+      settings,
+      editor,
+      stage: this.#stage,
+      change: (fields) => tell("change", fields),
       preferences: this.#preferences,
       theme: readTheme(this.#host),
       plotly,
@@ -92,9 +106,12 @@ class LiveViews {
     this.#unmountViews();
     this.#views = {
       numbers: new Numbers(context),
+      network: new Network(context),
       boundary: new Boundary(context),
+      hidden: new HiddenSpace(context),
       loss: new LossChart(context),
       step: new StepPanel(context),
+      editor,
     };
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
@@ -105,9 +122,17 @@ class LiveViews {
     for (const view of Object.values(this.#views)) view.unmount?.();
   }
 
-  #restyle() {
+  #update(data) {
     const theme = readTheme(this.#host);
-    for (const view of Object.values(this.#views)) view.restyle?.(theme);
+    for (const view of Object.values(this.#views)) {
+      view.restyle?.(theme);
+      view.update?.(data);
+    }
+  }
+
+  #restage() {
+    for (const view of Object.values(this.#views)) view.restage?.();
+    this.#stream?.show();
   }
 
   #connect(path) {
@@ -123,8 +148,10 @@ class LiveViews {
   }
 
   #draw(frame) {
-    if (frame.header.run) this.#run = new Run(frame);
-    else this.#run.apply(frame);
+    if (frame.header.run) {
+      this.#run = new Run(frame);
+      this.#stage.fit(this.#run);
+    } else this.#run.apply(frame);
     this.#drawViews();
 
     const { dataset } = this.#root;
