@@ -75,9 +75,8 @@ def words() -> dict[str, str]:
         "reading_neuron": _("x1 {x1}  x2 {x2}  activation {value}"),
         "neuron_says": _("Activation of {name} over the plane after epoch {epoch}, at most ±{most}"),
         "hidden_space": _("Hidden space"),
-        "hidden_space_help": _("The training points as the last hidden layer puts them"),
-        "hidden_space_says_what": _(
-            "The training points and the plane's grid, as the last hidden layer bends them"
+        "hidden_space_help": _(
+            "The training points and the plane's grid as the last hidden layer bends them"
         ),
         "hidden_space_says": _(
             "The training points in the {width} dimensions of the last hidden layer, seen along {first} and "

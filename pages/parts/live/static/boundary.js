@@ -19,6 +19,8 @@ const MARGIN = { left: 38, right: 6, top: 8, bottom: 36 };
 const TICK_LENGTH = 4;
 const FONT_SIZE = 11;
 
+const FEW_CLASSES = 3; // of more the legend names only the first, and numbers the others
+
 export class Boundary {
   #word;
   #preferences;
@@ -396,7 +398,7 @@ export class Boundary {
     }
     const classes = Array.from({ length: spec.classes }, (_, label) => h("span", { class: "toytrain-key" },
       h("span", { class: "toytrain-swatch", style: `background: ${css(classColour(label))}` }),
-      this.#word("class", { label })));
+      label > 0 && spec.classes > FEW_CLASSES ? String(label) : this.#word("class", { label })));
     const wrong = h("span", { class: "toytrain-key" }, sign("wrong"), this.#word("wrong"));
     this.#legend.replaceChildren(...classes, wrong);
   }

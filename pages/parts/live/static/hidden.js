@@ -3,7 +3,7 @@
 // straight lines: what looks curved on the plane is straight here.
 
 import { stageTabs } from "./boundary.js";
-import { atMostEvery, h, setText } from "./dom.js";
+import { atMostEvery, h } from "./dom.js";
 import * as figures from "./figures.js";
 import { outline, pointRadius } from "./marks.js";
 import { classColour, continuousColour, css } from "./palette.js";
@@ -28,7 +28,6 @@ export class HiddenSpace {
   #canvas = h("canvas", { class: "toytrain-canvas toytrain-hidden-space", role: "img" });
   #context = this.#canvas.getContext("2d");
   #selects = [h("select", { class: "toytrain-select" }), h("select", { class: "toytrain-select" })];
-  #legend = h("p", { class: "toytrain-legend" });
 
   #describe = atMostEvery(SPOKEN_EVERY_MS, () => this.#canvas.setAttribute("aria-label", this.#description()));
   #resizes = new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width));
@@ -44,10 +43,9 @@ export class HiddenSpace {
       select.onchange = () => this.#choose(axis, select.value);
     });
     this.element = h("section", { class: "toytrain-block toytrain-boundary" },
-      h("header", { class: "toytrain-header" }, stageTabs(word, stage),
-        h("div", { class: "toytrain-tools" }, ...this.#selects)),
-      h("div", { class: "toytrain-square" }, this.#canvas), this.#legend);
-    setText(this.#legend, word("hidden_space_says_what"));
+      h("header", { class: "toytrain-header" }, stageTabs(word, stage)),
+      h("div", { class: "toytrain-square" }, this.#canvas),
+      h("div", { class: "toytrain-footer" }, ...this.#selects));
     this.restage();
     this.#resizes.observe(this.#canvas);
   }

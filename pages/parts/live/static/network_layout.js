@@ -56,7 +56,8 @@ function foldAll(counts, size, height) {
 /** One layer in as few columns as its height allows, filled evenly. */
 function fold(count, size, height) {
   const step = size + spaceBetween(size);
-  const across = Math.ceil(count / Math.max(1, Math.floor((height + step - size) / step)));
+  const most = Math.max(1, Math.floor((height + step - size) / step));
+  const across = Math.max(1, Math.ceil(count / most));
   const rows = Math.ceil(count / across);
   return { count, rows, step, width: across * step - (step - size) };
 }
