@@ -18,6 +18,7 @@ const WIDTHS = [0.5, 1, 1.75, 2.75, 4];
 const STRENGTHS = { few: [0.2, 0.35, 0.55, 0.75, 0.95], many: [0.05, 0.12, 0.28, 0.55, 0.9] };
 const MANY = 150; // weights of a layer
 const MOST_LINES = 600; // of a layer: of more only the strongest are drawn
+const OPAQUE_LINES = 120; // of one kind: more of them shine through one another, or they would be one plane
 const WEAKEST = 0.02; // of the strongest: less is no line
 const ASIDE = 0.2; // how much of the others shows beside one neuron's lines
 
@@ -223,7 +224,7 @@ export class Network {
     const { least, most } = strongest(weights);
     if (!(most > 0)) return;
     const isOf = belongsTo(chosen, layer, lines.sources, this.#usedFeature(chosen));
-    const bundles = new Map(); // "sign level own" -> Path2D
+    const bundles = new Map(); // by width, sign and whether it is the chosen neuron's
     weights.forEach((weight, i) => {
       const size = Math.abs(weight);
       const own = chosen !== null && isOf(i);
@@ -231,11 +232,12 @@ export class Network {
       lines.drawn.push(i);
       const level = Math.min(WIDTHS.length - 1, Math.floor((size / most) * WIDTHS.length));
       const key = (own ? 100 : 0) + (weight < 0 ? 10 : 0) + level;
-      let path = bundles.get(key);
-      if (!path) bundles.set(key, (path = new Path2D()));
+      let bundle = bundles.get(key);
+      if (!bundle) bundles.set(key, (bundle = { path: new Path2D(), count: 0 }));
       const { x1, y1, x2, y2 } = lines.ends[i];
-      path.moveTo(x1, y1);
-      path.lineTo(x2, y2);
+      bundle.path.moveTo(x1, y1);
+      bundle.path.lineTo(x2, y2);
+      bundle.count++;
     });
     const strengths = weights.length > MANY ? STRENGTHS.many : STRENGTHS.few;
     const colours = signColours(this.#theme);
@@ -243,11 +245,13 @@ export class Network {
     for (const key of [...bundles.keys()].sort((one, other) => (one % 10) - (other % 10) || one - other)) {
       const level = key % 10;
       const own = key >= 100;
-      const aside = chosen !== null && !own ? ASIDE : 1;
-      context.globalAlpha = own ? STRENGTHS.few[level] : strengths[level] * aside;
+      const { path, count } = bundles.get(key);
+      const crowd = Math.min(1, OPAQUE_LINES / count);
+      const aside = chosen !== null ? ASIDE : 1;
+      context.globalAlpha = own ? STRENGTHS.few[level] : strengths[level] * crowd * aside;
       context.strokeStyle = css(key % 100 >= 10 ? colours.negative : colours.positive);
-      context.lineWidth = WIDTHS[level] * thin;
-      context.stroke(bundles.get(key));
+      context.lineWidth = WIDTHS[level] * (own ? 1 : Math.min(thin, Math.max(0.3, crowd)));
+      context.stroke(path);
     }
     context.globalAlpha = 1;
   }
