@@ -10,8 +10,11 @@ language.show_switch()
 st.navigation(
     [
         st.Page("train.py", title=_("Train"), default=True),
+        st.Page("data.py", title=_("Data")),
+        st.Page("predict.py", title=_("Predict")),
         st.Page("checkpoint.py", title=_("Checkpoint")),
         st.Page("distributed.py", title=_("Distributed")),
+        st.Page("book.py", title=_("Book")),
     ],
     position="top",
 ).run()

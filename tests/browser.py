@@ -17,7 +17,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ENVIRONMENT, ROOT
+from places import ENVIRONMENT, ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+SCREEN = {"width": 1280, "height": 720}
 # What a browser itself says while a server is away.
 SERVER_AWAY = (
     "WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"

@@ -18,6 +18,8 @@ from pages.parts.words import CORE, FOLDER  # noqa: E402
 
 # Of these nothing reaches a page: the command line, torchrun, and code that is written out.
 UNSEEN = {"__main__.py", "script.py", "source.py", "updates.py", "compiled.py", "torchrun.py", "__init__.py"}
+# What is printed in every language alike: the book's figures, and the code that computes them.
+UNTRANSLATED = {"book/figures.py", "book/steps"}
 # Raised at those who write code, not shown on a page.
 FOR_PROGRAMMERS = {
     "ValueError",
@@ -38,7 +40,8 @@ def messages() -> dict[Message, list[str]]:
         for line, text in texts_of_a_page(path):
             found.setdefault((None, text), []).append(f"{path.relative_to(ROOT)}:{line}")
     for path in sorted(ROOT.glob("toytrain/**/*.py")):
-        if path.name not in UNSEEN:
+        within = path.relative_to(ROOT / "toytrain").as_posix()
+        if path.name not in UNSEEN and not within.startswith(tuple(UNTRANSLATED)):
             for line, text in sentences_of_the_core(path):
                 found.setdefault((CORE, text), []).append(f"{path.relative_to(ROOT)}:{line}")
     for name in field_names():
@@ -93,7 +96,7 @@ def form(node: ast.AST) -> str | None:
 def is_prose(text: str) -> bool:
     """Whether a text is made of words for people, not a key, a path or a line of code."""
     words = [word for word in text.split() if word.strip("(),.;:").isalpha()]
-    is_code = "\n" in text or text.startswith(("torch.", "<", "-", "["))
+    is_code = "\n" in text or " | " in text or text.startswith(("torch.", "F.", "<", "-", "["))
     return bool(words) and len(text.split()) > 1 and not is_code
 
 

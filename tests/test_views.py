@@ -22,7 +22,7 @@ ODD = {
     "regression": replace(SMALL, dataset="plane"),
     "features": replace(SMALL, features=("x1*x2", "x1", "sin(x2)")),
     "one neuron": replace(SMALL, hidden=(1,), activation="tanh"),
-    "six layers": replace(SMALL, hidden=(3, 3, 3, 3, 3, 3)),
+    "six layers": replace(SMALL, hidden=(3, 3, 3, 3, 3, 3), activation="tanh"),
     **{activation: replace(SMALL, activation=activation) for activation in ACTIVATIONS},
 }
 configs = pytest.mark.parametrize("config", ODD.values(), ids=ODD)

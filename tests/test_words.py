@@ -64,6 +64,13 @@ def test_nothing_is_translated_that_nobody_says(code):
     assert [message.id for message in catalog(code) if message.id and message.id not in said_somewhere] == []
 
 
+def test_every_japanese_letter_is_in_the_font_that_is_sent_along():
+    letters = {letter for message in catalog("ja") for letter in str(message.string) if ord(letter) >= 0x3000}
+    beyond_level_1 = {letter for letter in letters if letter.encode("euc_jp")[0] - 0xA0 > 47}
+    assert letters
+    assert beyond_level_1 == set()
+
+
 def test_english_is_what_the_source_says(speaking):
     speaking(ENGLISH)
     assert _("Play") == "Play"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from .datasets import DATASETS
+from .datasets import DATASETS, OWN
 from .errors import ToytrainError
+from .rows import EXAMPLE, MOST_LETTERS, canonical
 
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "linear")
@@ -25,6 +26,13 @@ OPTIMIZERS = {
     "adamw": ("weight_decay",),
     "rmsprop": ("momentum", "weight_decay"),
 }
+# Each schedule of the learning rate with its settings.
+SCHEDULES = {
+    "constant": (),
+    "step": ("step_size", "gamma"),
+    "cosine": ("t_max",),
+    "warmup": ("warmup_epochs",),
+}
 DEVICES = ("cpu", "cuda", "mps")
 GROUPS = ("data", "features", "network", "training")
 
@@ -33,8 +41,8 @@ GROUPS = ("data", "features", "network", "training")
 class Limits:
     """What a field may hold, as the metadata of that field.
 
-    `low` and `high` bound each number, `choices` names each permitted text, `count` bounds the
-    length of a tuple. `step` is what a click on + adds.
+    `low` and `high` bound each number, `choices` names each permitted text, `letters` bounds the
+    length of a text without choices, `count` the length of a tuple. `step` is what a click on + adds.
     """
 
     help: str
@@ -42,6 +50,7 @@ class Limits:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] | None = None
+    letters: int | None = None
     count: tuple[int, int] | None = None
     step: float | None = None
     unit: str = ""
@@ -49,6 +58,8 @@ class Limits:
 
     def describe(self) -> str:
         """The permitted range in words: '1 to 1024', 'one of sgd, adam'."""
+        if self.letters:
+            return f"a text of up to {self.letters:,} characters"
         one = f"one of {', '.join(self.choices)}" if self.choices else f"{self.low:g} to {self.high:.10g}"
         return f"{self.count[0]} to {self.count[1]} values, each {one}" if self.count else one
 
@@ -63,7 +74,7 @@ class Config:
     """What a run is made of. A value out of range is refused with a ToytrainError that names it.
 
     A field that a choice leaves without a use is ignored: points, noise and seed of the book's
-    five points, momentum of Adam.
+    five points, momentum of Adam. Own points know their number of classes, which `classes` then is.
     """
 
     dataset: str = option("moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6")
@@ -77,6 +88,13 @@ class Config:
                             low=0, high=2**32 - 1)  # fmt: skip
     test_fraction: float = option(0.2, "Share of the points kept back for testing.", "data",
                                   low=0.05, high=0.9, step=0.05, book="A.7")  # fmt: skip
+    label_noise: float = option(0.0, "Share of the training labels that are changed to another class at "
+                                "random; the test labels stay right.", "data",
+                                low=0, high=1, step=0.05)  # fmt: skip
+    imbalance: float = option(0.0, "Share of the points of every class but class 0 that is taken away.",
+                              "data", low=0, high=0.99, step=0.1)  # fmt: skip
+    rows: str = option(EXAMPLE, "Own points as x1,x2,label;x1,x2,label;… with labels from 0 (dataset own).",
+                       "own", letters=MOST_LETTERS)  # fmt: skip
     features: tuple[str, ...] = option(
         ("x1", "x2"),
         "What the network sees of a point.",
@@ -95,6 +113,18 @@ class Config:
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
     learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
                                   "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
+    schedule: str = option("constant", "How the learning rate changes at the end of each epoch: step "
+                           "(StepLR), cosine (CosineAnnealingLR) or warmup (LinearLR, from a third of the "
+                           "rate). A rate set by hand meanwhile is where the schedule goes on from.",
+                           "training", choices=tuple(SCHEDULES))  # fmt: skip
+    step_size: int = option(10, "Every so many epochs the learning rate is multiplied by gamma.",
+                            "training", low=1, high=100_000, unit="epochs")  # fmt: skip
+    gamma: float = option(0.1, "What the learning rate is multiplied by.",
+                          "training", low=0.001, high=1, step=0.1)  # fmt: skip
+    t_max: int = option(100, "In so many epochs the learning rate falls to 0 along a cosine, and then rises "
+                        "again.", "training", low=1, high=100_000, unit="epochs")  # fmt: skip
+    warmup_epochs: int = option(5, "In so many epochs the learning rate rises from a third to the whole.",
+                                "training", low=1, high=100_000, unit="epochs")  # fmt: skip
     batch_size: int = option(32, "Training examples per step.", "training",
                              low=1, high=1024, unit="examples", book="A.6")  # fmt: skip
     optimizer: str = option(
@@ -107,6 +137,9 @@ class Config:
                                  "size.", "training", low=0, high=1, step=0.001)  # fmt: skip
     l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
                        "training", low=0, high=1, step=0.0001)  # fmt: skip
+    clip_norm: float = option(0.0, "Scales the gradients of a batch down to this norm if theirs is larger "
+                              "(clip_grad_norm_); 0: never.", "training",
+                              low=0, high=1000, step=0.1)  # fmt: skip
     shuffle: bool = option(
         True, "Deal the training examples in a new order each epoch.", "training", book="A.6"
     )
@@ -122,11 +155,22 @@ class Config:
     device: str = option("cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9")
     epochs: int = option(0, "How often to go through the training data; 0: until paused.",
                          "training", low=0, high=100_000, unit="epochs", book="A.7")  # fmt: skip
+    target_loss: float = option(0.0, "Ends the run after the first epoch with a test loss of this or less; "
+                                "0: never.", "training", low=0, high=1000, step=0.01)  # fmt: skip
+    target_accuracy: float = option(0.0, "Ends the run after the first epoch with a test accuracy (for "
+                                    "regression: R²) of this or more; 0: never.", "training",
+                                    low=0, high=1, step=0.01)  # fmt: skip
+    patience: int = option(0, "Ends the run when the test loss has not reached a new low for so many "
+                           "epochs; 0: never.", "training", low=0, high=100_000, unit="epochs")  # fmt: skip
 
     def __post_init__(self):
         for spec in dataclasses.fields(self):
             checked = _check(spec, getattr(self, spec.name))
             object.__setattr__(self, spec.name, checked)
+        rows, own_classes = canonical(self.rows)
+        object.__setattr__(self, "rows", rows)
+        if self.dataset == OWN:
+            object.__setattr__(self, "classes", own_classes)
         DATASETS[self.dataset].check_classes(self.dataset, self.classes)
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ToytrainError(
@@ -148,12 +192,16 @@ class Config:
     def uses(self, name: str) -> bool:
         """Whether a field means something beside the others, or is ignored."""
         dataset = DATASETS[self.dataset]
-        if name in ("points", "noise", "data_seed", "test_fraction"):
-            return not dataset.fixed
+        if name in dataset.ignores:
+            return False
+        if name == "rows":
+            return self.dataset == OWN
         if name == "classes":
             return dataset.classes is not None and dataset.classes[0] < dataset.classes[1]
         if name in ("momentum", "nesterov", "weight_decay"):
             return name in OPTIMIZERS[self.optimizer]
+        if any(name in settings for settings in SCHEDULES.values()):
+            return name in SCHEDULES[self.schedule]
         return True
 
     def changes(self) -> dict[str, Any]:
@@ -198,7 +246,7 @@ class Config:
 
     def to_query(self) -> str:
         """A query string of what differs from the defaults: short addresses stay short."""
-        return urlencode(self.to_texts(), safe=",*^()")
+        return as_query(self.to_texts())
 
     def to_texts(self) -> dict[str, str]:
         """The fields that differ from the defaults as the texts of a query string."""
@@ -228,6 +276,11 @@ FIELDS: dict[str, dataclasses.Field] = {spec.name: spec for spec in dataclasses.
 def limits(name: str) -> Limits:
     """The Limits of a Config field."""
     return FIELDS[name].metadata["limits"]
+
+
+def as_query(texts: Mapping[str, str]) -> str:
+    """Texts by name as a query string."""
+    return urlencode(texts, safe=",;*^()")
 
 
 def parse(spec: dataclasses.Field, text: str) -> Any:
@@ -283,6 +336,8 @@ def _permits(bounds: Limits, example: Any, value: Any) -> bool:
     """Whether one value is of the example's kind and within the bounds."""
     if bounds.choices:
         return isinstance(value, str) and value in bounds.choices
+    if bounds.letters:
+        return isinstance(value, str) and len(value) <= bounds.letters
     if isinstance(example, bool) or isinstance(value, bool):
         return isinstance(example, bool) and isinstance(value, bool)
     if not isinstance(value, int | float) or bounds.low is None or bounds.high is None:

@@ -12,15 +12,19 @@ from typing import Any
 
 import torch
 
-from .config import Config
-from .data import ToyDataset, compute_features
-from .datasets import DATASETS
+from .config import Config, as_query
+from .data import ToyDataset, compute_features, flips_labels, thins_classes
+from .datasets import DATASETS, OWN, flip_labels, thin_classes
 from .edits import Edits, Place
 from .model import NeuralNetwork
 from .optimizers import optimizer_arguments
+from .rows import MOST_IN_ADDRESS
+from .schedules import schedule_arguments
 from .task import TASKS, Task
 
 EPOCHS_OF_AN_ENDLESS_RUN = 10
+MOST_EPOCHS = 100_000  # of a run that a stop condition ends
+WIDTH = 90  # of the lines that hold own points
 
 
 INITIAL_WEIGHTS = "initial.pth"  # the file that the script of a run with initial weights loads
@@ -64,7 +68,7 @@ def write_script(
 def _head(config: Config) -> str:
     return f'''"""A run of toytrain as a plain PyTorch script.
 
-{config.to_query() or "every setting at its default"}
+{_settings(config)}
 
 Its losses are those of the run, bit for bit, on the same machine with torch {torch.__version__}.
 """
@@ -78,11 +82,23 @@ from torch.utils.data import DataLoader, Dataset
 torch.set_num_threads(1)'''
 
 
+def _settings(config: Config) -> str:
+    """The settings as a query string. Many own points stand in the script once, below."""
+    texts = config.to_texts()
+    left_out = "" if len(texts.get("rows", "")) <= MOST_IN_ADDRESS else "&rows=…"
+    if left_out:
+        del texts["rows"]
+    return as_query(texts) + left_out or "every setting at its default"
+
+
 def _definitions(config: Config, task: Task) -> str:
     dataset = DATASETS[config.dataset]
-    shared: list[Any] = [dataset.make, dataset.split, ToyDataset, task.score]
-    if config.features != ("x1", "x2"):
-        shared.insert(2, compute_features)
+    shared: list[Any] = [dataset.make] if dataset.make else []
+    shared += [thin_classes] * thins_classes(config)
+    shared += [dataset.split]
+    shared += [flip_labels] * flips_labels(config)
+    shared += [compute_features] * (config.features != ("x1", "x2"))
+    shared += [ToyDataset, task.score]
     return "\n\n\n".join([inspect.getsource(item).rstrip() for item in shared] + [_network(config, task)])
 
 
@@ -108,14 +124,40 @@ def _make_data(config: Config, task: Task) -> str:
             return points
         return f"compute_features({points}, {list(config.features)})"
 
-    return f"""X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
+    if config.dataset == OWN:
+        points = f"""{_literal(config.rows)}
+X, y = rows[:, :2], rows[:, 2].astype(np.int64)
+"""
+    else:
+        points = f"""X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
 classes={config.classes}, seed={config.data_seed})
+"""
+    thin = f"""kept_rows = thin_classes(y, imbalance={config.imbalance}, seed={config.data_seed})
+X = X[kept_rows]
+y = y[kept_rows]
+"""
+    flip = (
+        f"y = flip_labels(y, train_rows, label_noise={config.label_noise}, "
+        f"classes={config.classes}, seed={config.data_seed})\n"
+    )
+    return f"""{points}\
+{thin if thins_classes(config) else ""}\
 train_rows, test_rows = {DATASETS[config.dataset].split.__name__}(\
 {task.groups_source}, test_fraction={config.test_fraction}, seed={config.data_seed})
+{flip if flips_labels(config) else ""}\
 X = torch.tensor(X, dtype=torch.float32)
 y = {task.label_source}
 train_ds = ToyDataset({features("X[train_rows]")}, y[train_rows])
 test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])"""
+
+
+def _literal(rows: str) -> str:
+    """Own points as the lines of an array in the script."""
+    together = ",\N{NO-BREAK SPACE}"  # no line ends within a point
+    points = " ".join(f"[{row}]," for row in rows.replace(",", together).split(";"))
+    lines = textwrap.fill(points, WIDTH, initial_indent="    ", subsequent_indent="    ",
+                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return f"rows = np.array([  # x1, x2, label\n{lines.replace(together, ', ')}\n])"
 
 
 def _make_model(config: Config, has_initial_weights: bool) -> str:
@@ -135,7 +177,17 @@ train_loader = DataLoader(
     drop_last={config.drop_last},
     num_workers={config.num_workers},
 )
-optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})"""
+optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings}){_make_schedule(config)}"""
+
+
+def _make_schedule(config: Config) -> str:
+    """The line that makes the schedule of the learning rate; "" if it is constant."""
+    found = schedule_arguments(config)
+    if not found:
+        return ""
+    kind, arguments = found
+    settings = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"\nscheduler = torch.optim.lr_scheduler.{kind.__name__}(optimizer, {settings})"
 
 
 def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None, edits: Edits) -> str:
@@ -146,6 +198,8 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
         )
     elif config.epochs:
         length = f"num_epochs = {config.epochs}\n"
+    elif _stops(config):
+        length = f"num_epochs = {MOST_EPOCHS}  # at the most: train() returns before\n"
     else:
         length = f"num_epochs = {EPOCHS_OF_AN_ENDLESS_RUN}  # the run has no end of its own: your choice\n"
     rates = (
@@ -159,6 +213,7 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
     edit = """
             edit_weights(len(losses))
 """
+    best = "\n    best_loss, best_epoch = float('inf'), -1"
     last = "\nedit_weights(len(losses))"
     move = """
             features, labels = features.to(device), labels.to(device)
@@ -167,14 +222,18 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
             weights = [layer.weight for layer in model.layers if isinstance(layer, torch.nn.Linear)]
             loss = loss + {config.l1!r} * sum(weight.abs().sum() for weight in weights)
 """
+    clip = f"""
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={config.clip_norm!r})
+"""
     stop = """
             if len(losses) == num_steps:
                 return
 """
+    schedule = "\n\n        scheduler.step()" if config.schedule != "constant" else ""
     return f"""{length}{rates}losses = []  # the loss of every batch
 {_edit_weights(edits)}
 
-def train():
+def train():{best if config.patience else ""}
     for epoch in range(num_epochs):
         model.train()
         for batch_idx, (features, labels) in enumerate(train_loader):\
@@ -186,7 +245,7 @@ def train():
                 return
 
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward(){clip.rstrip() if config.clip_norm else ""}
             optimizer.step()
 
             losses.append(loss.item())
@@ -194,10 +253,47 @@ def train():
                 f"Epoch: {{epoch + 1:03d}}/{{num_epochs:03d}}"
                 f" | Batch {{batch_idx:03d}}/{{len(train_loader):03d}}"
                 f" | Train/Val Loss: {{loss:.2f}}"
-            ){stop.rstrip() if steps is not None else ""}
+            ){stop.rstrip() if steps is not None else ""}{schedule}{_stop(config, task)}
 
 
 train(){last if edits else ""}"""
+
+
+def _stops(config: Config) -> bool:
+    """Whether there is a condition that ends the run after an epoch."""
+    return bool(config.target_loss or config.target_accuracy or config.patience)
+
+
+def _stop(config: Config, task: Task) -> str:
+    """The stop conditions, as the end of an epoch; "" if there are none."""
+    if not _stops(config):
+        return ""
+    moved = ".to(device)" if config.device != "cpu" else ""
+    text = f"""
+
+        model.eval()
+        with torch.no_grad():
+            logits, labels = model(test_ds.features{moved}), test_ds.labels{moved}
+            test_loss = {task.loss_source}.item()
+            test_score = {task.score.__name__}(logits, labels)"""
+    if config.target_loss:
+        text += f"""
+        if test_loss <= {config.target_loss!r}:
+            print(f"Ended after epoch {{epoch + 1}}: the test loss is {{test_loss:.4g}}")
+            return"""
+    if config.target_accuracy:
+        text += f"""
+        if test_score >= {config.target_accuracy!r}:
+            print(f"Ended after epoch {{epoch + 1}}: the test {task.score_name} is {{test_score:.4g}}")
+            return"""
+    if config.patience:
+        text += f"""
+        if test_loss < best_loss:
+            best_loss, best_epoch = test_loss, epoch
+        elif epoch - best_epoch >= {config.patience}:
+            print(f"Ended after epoch {{epoch + 1}}: no better test loss for {config.patience} epochs")
+            return"""
+    return text
 
 
 def _edit_weights(edits: Edits) -> str:

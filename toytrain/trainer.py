@@ -11,8 +11,10 @@ import time
 from array import array
 from collections.abc import Iterator
 from itertools import zip_longest
+from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from .config import Config
@@ -22,14 +24,19 @@ from .edits import MOST_EDITS, Edits, check_edit, count, merge
 from .errors import ToytrainError
 from .fast_step import FastStep, loss_key, traceable
 from .model import NeuralNetwork
-from .optimizers import optimizer_arguments
+from .optimizers import make_optimizer
 from .random_state import RandomState, get_random_state, set_random_state
+from .schedules import make_schedule
 from .snapshot import Snapshot
+from .stopping import Stopping
 from .task import CLASSIFICATION, TASKS, Task
 
 
 class Trainer:
     """Model, optimizer, loss and loaders, and how far they have come.
+
+    `schedule` changes the learning rate at the end of each epoch, `clip_norm` bounds the norm of the
+    gradients (0: it does not), `stopping` ends the run after an epoch.
 
     `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
     done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
@@ -57,6 +64,9 @@ class Trainer:
         config: Config | None = None,
         data: Data | None = None,
         initial_weights: dict[str, torch.Tensor] | None = None,
+        schedule: LRScheduler | None = None,
+        clip_norm: float = 0.0,
+        stopping: Stopping | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
@@ -68,6 +78,9 @@ class Trainer:
         self.config = config
         self.data = data
         self.initial_weights = initial_weights
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        self.stopping = stopping or Stopping()
         self.device = next(model.parameters()).device
         self.steps = self.epoch = self.batch = 0
         self.losses = array("f")
@@ -97,19 +110,14 @@ class Trainer:
         if initial_weights is not None:
             initial_weights = _under_keys_of(model, initial_weights)
             model.load_state_dict(initial_weights)
-        kind, arguments = optimizer_arguments(config)
-        task = TASKS[config.task]
         return cls(
             model,
-            kind(model.parameters(), **arguments),
-            with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
-            train_loader,
-            test_loader,
-            task=task,
-            epochs=config.epochs,
-            config=config,
+            train_loader=train_loader,
+            test_loader=test_loader,
             data=data,
             initial_weights=initial_weights,
+            stopping=Stopping.of(config),
+            **made_of(config, model),
         )
 
     def step(self) -> float:
@@ -119,6 +127,7 @@ class Trainer:
         loss = self.loss(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
+        self.clip_gradients()
         self.optimizer.step()
         return self.record(loss)
 
@@ -162,8 +171,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the epochs asked for are done."""
-        return 0 < self.epochs <= self.epoch
+        """Whether the epochs asked for are done, or a stop condition has ended the run before."""
+        return 0 < self.epochs <= self.epoch or bool(self.stopping.reason)
 
     @property
     def ended(self) -> bool:
@@ -176,7 +185,10 @@ class Trainer:
         return self.learning_rates.get(self.steps, self.optimizer.param_groups[0]["lr"])
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Let the next step and those after it take this rate. The change is recorded."""
+        """Let the next step and those after it take this rate. The change is recorded.
+
+        A schedule goes on from it at the end of the epoch.
+        """
         self.learning_rates[self.steps] = Config(learning_rate=learning_rate).learning_rate  # in range
 
     def edit_weight(self, key: str, index: tuple[int, ...], value: float) -> None:
@@ -226,6 +238,11 @@ class Trainer:
         features, labels = next(self._batches)
         return features.to(self.device), labels.to(self.device)
 
+    def clip_gradients(self) -> None:
+        """Scale the gradients down to the norm `clip_norm`, if one is set and theirs is larger."""
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+
     def record(self, loss: torch.Tensor) -> float:
         """Note the batch's loss and close the epoch where it ends; a loss that is not finite ends the run."""
         value = loss.item()
@@ -248,7 +265,11 @@ class Trainer:
                 next(self._batches, None)
             self._batches = None
             if self.test_loader is not None:
-                self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))
+                found = self.evaluate(self.test_loader.dataset)
+                self.tests.extend((self.steps, *found))
+                self.stopping.look(*found)
+            if self.schedule is not None:
+                self.schedule.step()
         self._do_edits()
         return value
 
@@ -273,6 +294,7 @@ class Trainer:
             weights=_copied(self.model.state_dict()),
             initial_weights=self.initial_weights,
             optimizer_state=_copied(state),
+            schedule_state=_copied(self.schedule.state_dict()) if self.schedule else {},
             random_state=get_random_state(self.device),
             epoch_random_state=self._epoch_random_state if self.batch else None,
             steps=self.steps,
@@ -286,6 +308,7 @@ class Trainer:
             test_history=self.tests,
             num_tests=len(self.tests) // 3,
             finished=self.finished,
+            stopped=self.stopping.reason,
             diverged=self.diverged,
         )
 
@@ -302,10 +325,13 @@ class Trainer:
         self.model.load_state_dict(snapshot.weights)
         self.initial_weights = snapshot.initial_weights
         self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
+        if self.schedule is not None:
+            self.schedule.load_state_dict(copy.deepcopy(snapshot.schedule_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
         # New arrays: Snapshots taken before share the old ones, of which they know a length.
         self.losses = array("f", snapshot.loss_history[: snapshot.steps])
         self.tests = array("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.stopping = self.stopping.again(self.tests)
         self.learning_rates = dict(snapshot.learning_rates)
         self.diverged = snapshot.diverged
         self._last_finite = _LastFinite(self.model)
@@ -320,6 +346,21 @@ class Trainer:
                 next(self._batches)
             self.model.train()
         set_random_state(snapshot.random_state, self.device)
+
+
+def made_of(config: Config, model: torch.nn.Module) -> dict[str, Any]:
+    """The arguments of a Trainer for this model that a Config decides alone, whatever the loaders are."""
+    task = TASKS[config.task]
+    optimizer = make_optimizer(config, model)
+    return {
+        "optimizer": optimizer,
+        "loss": with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
+        "task": task,
+        "epochs": config.epochs,
+        "config": config,
+        "schedule": make_schedule(config, optimizer),
+        "clip_norm": config.clip_norm,
+    }
 
 
 def _under_keys_of(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -353,7 +394,9 @@ def with_l1(loss, model: torch.nn.Module, strength: float):
 
 
 # What the fast step does in another way: a Trainer with another of these keeps to the plain step.
-PARTS_OF_A_STEP = {name: vars(Trainer)[name] for name in ("step", "next_batch", "record", "evaluate")}
+PARTS_OF_A_STEP = {
+    name: vars(Trainer)[name] for name in ("step", "next_batch", "clip_gradients", "record", "evaluate")
+}
 
 
 class _LastFinite:

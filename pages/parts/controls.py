@@ -22,7 +22,14 @@ def titles() -> dict[str, str]:
 
 def label(name: str) -> str:
     """What a field is called on the screen: its name, in words."""
-    names = {"hidden": _("hidden layers"), "l1": _("L1"), "weight_decay": _("weight decay (L2)")}
+    names = {
+        "hidden": _("hidden layers"),
+        "l1": _("L1"),
+        "weight_decay": _("weight decay (L2)"),
+        "step_size": _("epochs per drop"),
+        "t_max": _("epochs to 0 (T_max)"),
+        "clip_norm": _("clip gradients (norm)"),
+    }
     return names.get(name) or said(name.replace("_", " "))
 
 
@@ -83,7 +90,7 @@ def _help(name: str) -> str:
     bounds = limits(name)
     lines = [said(bounds.help)]
     if _is_number(name) or name == "hidden":
-        lines.append(_("Permitted: {range}.").format(range=said(bounds.describe())))
+        lines.append(_("Permitted: {range}.").format(range=said(session.permitted(name))))
     if bounds.book:
         lines.append(_("Book, section {section}.").format(section=bounds.book))
     return " ".join(lines)

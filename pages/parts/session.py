@@ -7,6 +7,7 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,11 +16,14 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
-from toytrain.config import FIELDS, parse
-from toytrain.datasets import DATASETS
+from toytrain.book import Settings
+from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
+from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Run
+from toytrain.engine import Reader, Run
+from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from .own_points import Draft, Upload
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
@@ -33,8 +37,9 @@ DEFAULT_SPEED = 100
 OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
 RESTORE_WITHIN = 20.0  # the same, where the engine may have to warm up first
 MEMORY = "toytrain"
+LIVE, GALLERY, PAD = "live", "gallery", "pad"  # keys of components
 AT_NETWORK = ("hidden", "features")  # fields that can be changed at the network view
-LIVE = "live"  # the key of the live views, and so of what they ask for
+TOO_LONG = "too-many"  # stands in the address for own points that it cannot carry
 
 
 @dataclass
@@ -42,7 +47,10 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it.
+    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
+    holds own points before a run takes them, `upload` the file that some may come from. `reader`
+    computes the figures of the book page. `chosen` is the data point picked last from the table of
+    predictions, and the number of that pick.
     """
 
     config: Config
@@ -53,12 +61,21 @@ class Session:
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    reader: Reader | None = None
+    owner: str = ""
+    chosen: dict[str, int] | None = None
+    draft: Draft = field(default_factory=Draft)
+    upload: Upload = field(default_factory=Upload)
+
+    def __post_init__(self):
+        if self.config.dataset == OWN:
+            self.draft = Draft(read_rows(self.config.rows))
 
     @property
     def pending(self) -> dict[str, str]:
         """What the controls say and the run does not do yet, by field, as text."""
         return {
-            name: str(_shown(getattr(self.config, name)))
+            name: _told(name, getattr(self.config, name))
             for name in FIELDS
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
@@ -82,7 +99,7 @@ class Session:
         A ToytrainError that refuses it leaves everything as it was.
         """
         pool = engine.pool()
-        new = pool.open(config, self.speed, checkpoint, weights)
+        new = pool.open(config, self.speed, checkpoint, weights, self.owner)
         try:
             is_open = new.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             if not is_open and (checkpoint or weights):  # only the worker can tell whether the file works
@@ -97,7 +114,7 @@ class Session:
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
-        if error.field in FIELDS:
+        if error.field in FIELDS and limits(error.field).group in GROUPS:  # it has a widget
             in_use = _shown(getattr(self.config, error.field))
             self.refused[error.field] = f"{said(str(error))} " + _("In use: {value}.").format(value=in_use)
         else:
@@ -105,28 +122,46 @@ class Session:
 
 
 def open_page() -> Session:
-    """The visitor's session; the first time, and after a reload, made from the address."""
-    if MEMORY not in st.session_state:
-        st.session_state[MEMORY] = _from_address()
-    session: Session = st.session_state[MEMORY]
-    if engine.pool().get(session.run.id) is not session.run:
-        run = _find(session.run.id, session.speed, session.notices)
-        session.run = run or engine.pool().open(session.config, session.speed)
-    elif session.run.refusal:
-        # Found out late, because the engine was still warming up when the page was first drawn.
-        engine.pool().close(session.run)
-        session.config, session.run = _open_what_works(session.config, session.speed, session.notices)
+    """The visitor's session; the first time, and after a reload, made from the address.
+
+    Where the server has no room for it, the page says so and stops here.
+    """
+    try:
+        if MEMORY not in st.session_state:
+            st.session_state[MEMORY] = _from_address()
+        session: Session = st.session_state[MEMORY]
+        if engine.pool().get(session.run.id) is not session.run:
+            _replace_run(session, _find(session.run.id, session.speed, session.notices, session.owner))
+        elif session.run.refusal:
+            # Found out late, because the engine was still warming up when the page was first drawn.
+            engine.pool().close(session.run)
+            _replace_run(session, None)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.button(_("Try again"), type="primary")
+        st.stop()
     _write_address(session)
     return session
 
 
+def _replace_run(session: Session, run: Run | None) -> None:
+    """Go on with another run of the same settings, or of those of them that work."""
+    if run is None:
+        session.config, run = _open_what_works(session.config, session.speed, session.notices, session.owner)
+    session.run = run
+
+
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
-    token = st.query_params.get(WATCH)
+    # A link to another page leaves the query behind: who came to watch goes on watching there.
+    token = st.query_params.get(WATCH) or st.session_state.get(WATCH)
     if token is None:
         return None
     run = engine.pool().watched(token)
-    if run is None:
+    if run is not None:
+        st.session_state[WATCH] = st.query_params[WATCH] = token
+    else:
+        st.session_state.pop(WATCH, None)
         st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
         st.stop()
     return run
@@ -140,8 +175,12 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    session = st.session_state[MEMORY]
-    query = session.config.to_query()
+    return address_of(st.session_state[MEMORY].config)
+
+
+def address_of(config: Config) -> str:
+    """The address at which anybody gets a run of this Config."""
+    query = as_query(_texts_of(config))
     if LANGUAGE in st.session_state:
         query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
     return f"{_home()}?{query.removeprefix('&')}" if query else _home()
@@ -329,6 +368,11 @@ def set_speed() -> None:
     attempt(lambda: session.run.set_speed(session.speed))
 
 
+def permitted(name: str) -> str:
+    """The range of a field on this server, in words."""
+    return engine.pool().classroom.limits(name).describe()
+
+
 def speed_key() -> str:
     """The key of the speed's widget."""
     if SPEED not in st.session_state:
@@ -376,6 +420,83 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
         session.show_again(name)
 
 
+# Predictions
+
+
+def choose_point(key: str, points: list[int]) -> None:
+    """The callback of the table of predictions: trace the point in the chosen line."""
+    session: Session = st.session_state[MEMORY]
+    lines = st.session_state[key].selection.rows
+    if lines and lines[0] < len(points):
+        number = session.chosen["number"] + 1 if session.chosen else 1
+        session.chosen = {"number": number, "point": points[lines[0]]}
+
+
+# Own points and other data
+
+
+def points() -> dict[str, Any]:
+    """The points that a run of the controls' Config would have (see engine.data_views.points)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().points(session.config, RESTORE_WITHIN)
+
+
+def previews() -> list[dict[str, Any]]:
+    """Some points of every dataset (see engine.data_views.previews)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().previews(session.config, RESTORE_WITHIN)
+
+
+def choose_dataset() -> None:
+    """The gallery's callback: take the dataset that was clicked."""
+    session: Session = st.session_state[MEMORY]
+    name = st.session_state[GALLERY].choose
+    changed = {"dataset": name, "classes": _classes_of(name, session.config.classes)}
+    attempt(lambda: _take(session, replace(session.config, **changed), "dataset"))
+    for field_name in changed:
+        session.show_again(field_name)
+
+
+def draw() -> None:
+    """The pad's callback: take what was drawn."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: session.draft.draw(st.session_state[PAD].drawn))
+
+
+def put_points(points: tuple[Point, ...]) -> None:
+    """Let other points take the place of those on the plane, from where a click on Undo brings them back."""
+    session: Session = st.session_state[MEMORY]
+    session.draft.put(points)
+
+
+def use_points() -> None:
+    """Let the points on the plane be the data of the next run: at once, if nothing is lost by that."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _use(session))
+
+
+def _use(session: Session) -> None:
+    points, mapping = close_gaps(session.draft.points)
+    _take(session, replace(session.config, dataset=OWN, rows=write_rows(points)), "rows")
+    if any(label != number for label, number in mapping.items()):
+        session.draft.put(points)
+    session.refused.clear()
+    for name in ("dataset", "classes"):
+        session.show_again(name)
+
+
+def read_table(file: Any) -> Upload:
+    """The uploaded file as a table, read once."""
+    session: Session = st.session_state[MEMORY]
+    if session.upload.file_id != file.file_id:
+        try:
+            upload = Upload(file.file_id, engine.pool().read_table(file.getvalue(), RESTORE_WITHIN))
+        except ToytrainError as error:
+            upload = Upload(file.file_id, refusal=error)
+        session.upload = upload
+    return session.upload
+
+
 # Distributed training
 
 
@@ -396,6 +517,46 @@ def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     return distributed.cluster().plan(config, ranks, epochs)
 
 
+# The book
+
+
+def reader() -> Reader:
+    """The visitor's Reader, with what it has computed so far."""
+    session: Session = st.session_state[MEMORY]
+    if session.reader is None:
+        session.reader = engine.pool().reader()
+    return session.reader
+
+
+def book_key(name: str) -> str:
+    """The key of the widget of one of the book page's Settings."""
+    key = f"book_{name}"
+    if key not in st.session_state:
+        st.session_state[key] = getattr(Settings(), name)
+    return key
+
+
+def book_settings() -> Settings:
+    """What the widgets of the book page say."""
+    return Settings(**{name: st.session_state[book_key(name)] for name in Settings().to_dict()})
+
+
+def book_real() -> bool:
+    """Whether the book's ranks are to be processes."""
+    return bool(st.session_state.get("book_real"))
+
+
+def book_sources(seconds: float) -> dict[str, str]:
+    """The code of each section; empty while the engine is warming up."""
+    return engine.pool().book_sources(seconds)
+
+
+def set_book(settings: Settings) -> None:
+    """Let the widgets of the book page show these Settings."""
+    for name, value in settings.to_dict().items():
+        st.session_state[f"book_{name}"] = value
+
+
 # The address
 
 
@@ -410,6 +571,7 @@ def _from_address() -> Session:
 
 def _session_of_address(texts: dict[str, str]) -> Session:
     texts.pop(RANKS, None)
+    owner = secrets.token_hex(8)
     notices: list[str] = []
     if (named := texts.pop(LANGUAGE, None)) in LANGUAGES:
         st.session_state[LANGUAGE] = named
@@ -419,25 +581,38 @@ def _session_of_address(texts: dict[str, str]) -> Session:
         ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    points_are_elsewhere = texts.get("rows") == TOO_LONG
+    if points_are_elsewhere:
+        del texts["rows"]
     config = _config_of(texts, notices)
-    run = _find(run_id, speed, notices) if run_id else None
+    run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
-        return Session(config, run, int(run.speed), notices=notices)
-    config, run = _open_what_works(config, speed, notices)
-    return Session(config, run, speed, notices=notices)
+        if points_are_elsewhere:
+            config = replace(config, rows=run.config.rows)
+        return Session(config, run, int(run.speed), notices=notices, owner=owner)
+    if points_are_elsewhere:
+        notices.append(
+            _(
+                "The points of this experiment are too many for an address: "
+                "upload them as CSV on the page Data."
+            )
+        )
+    config, run = _open_what_works(config, speed, notices, owner)
+    return Session(config, run, speed, notices=notices, owner=owner)
 
 
-def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
+def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
     """The run of that id: still there, or as it was last saved. Otherwise a notice says that it is gone."""
     pool = engine.pool()
     run = pool.get(run_id)
     if run is not None:
+        run.owner = owner  # who has opened it last
         return run
     try:
         with st.spinner(_("Looking for the run of this address …")):
-            run = pool.restore(run_id, RESTORE_WITHIN, speed)
+            run = pool.restore(run_id, RESTORE_WITHIN, speed, owner)
         if run is None:
             notices.append(_gone())
     except ToytrainError as error:
@@ -445,16 +620,23 @@ def _find(run_id: str, speed: int, notices: list[str]) -> Run | None:
     return run
 
 
-def _open_what_works(config: Config, speed: int, notices: list[str]) -> tuple[Config, Run]:
-    """A run of the Config; a field that the data refuses is named and takes its default."""
+def _open_what_works(config: Config, speed: int, notices: list[str], owner: str) -> tuple[Config, Run]:
+    """A run of the Config; a field that the data or the classroom refuses is named and takes its default.
+
+    A ToytrainError where there is no room for any run.
+    """
     pool = engine.pool()
     while True:
-        run = pool.open(config, speed)
+        run = None
         try:
+            run = pool.open(config, speed, owner=owner)
             run.wait_until_open(OPEN_WITHIN if pool.warm else 0)
             return config, run
         except ToytrainError as error:
-            pool.close(run)
+            if run is not None:
+                pool.close(run)
+            elif error.field is None:
+                raise
             notices.append(said(str(error)))
             default = FIELDS[error.field].default if error.field in FIELDS else None
             if default is None or getattr(config, error.field) == default:
@@ -486,8 +668,14 @@ def _speed_of(text: str, notices: list[str]) -> int:
     return DEFAULT_SPEED
 
 
+def _texts_of(config: Config) -> dict[str, str]:
+    """The settings as an address holds them; of more own points than it can carry only that they are."""
+    texts = config.to_texts()
+    return texts | {"rows": TOO_LONG} if len(texts.get("rows", "")) > MOST_IN_ADDRESS else texts
+
+
 def _write_address(session: Session) -> None:
-    wanted = session.config.to_texts() | {RUN: session.run.id}
+    wanted = _texts_of(session.config) | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if LANGUAGE in st.session_state:
@@ -513,6 +701,13 @@ def _shown(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value) if isinstance(value[0], str) else ", ".join(map(str, value))
     return value
+
+
+def _told(name: str, value: Any) -> str:
+    """A value as a sentence tells it: of own points the number."""
+    if name == "rows":
+        return _("{count} points").format(count=len(read_rows(value)))
+    return str(_shown(value))
 
 
 def _classes_of(dataset: str, classes: int) -> int:

@@ -68,7 +68,9 @@ def _said(sentence: str, code: str, depth: int) -> str:
         return exact
     for pattern, translation in _forms(code):
         if found := pattern.fullmatch(sentence):
-            return translation.format(*(_said(part, code, depth - 1) for part in found.groups()))
+            # A single word is a name (a field, an optimizer) and stays one.
+            parts = (_said(part, code, depth - 1) if " " in part else part for part in found.groups())
+            return translation.format(*parts)
     return sentence
 
 

@@ -8,6 +8,7 @@ one that torchrun started; they carry `rank` (one rank), `replay` (all ranks in 
 
 import threading
 
+from ..classroom import Classroom
 from .cluster import Cluster
 from .ranks import MOST_RANKS, Card, Plan, Ranks, Step, View
 from .run import DistributedRun
@@ -25,7 +26,7 @@ def cluster() -> Cluster:
     global _cluster
     with _lock:
         if _cluster is None:
-            _cluster = Cluster()
+            _cluster = Cluster(Classroom.read().ranks)
         return _cluster
 
 

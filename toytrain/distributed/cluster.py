@@ -3,11 +3,11 @@
 No PyTorch here: what needs it is asked of the host process.
 """
 
-import os
 import threading
 from dataclasses import replace
 from functools import lru_cache
 
+from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
 from .processes import IMPORT_WITHIN, HostProcess, Places, RankProcesses, Replicas
@@ -16,19 +16,18 @@ from .run import DistributedRun, new_id
 
 MOST_RUNS = 200
 TIMEOUT = 30.0  # seconds that ranks wait for each other
-PLACES = 4  # rank processes at once where TOYTRAIN_RANKS does not say; each takes some 300 MiB
 UNSEEN_FOR = 120.0  # seconds after which a run that nobody looks at ends or pauses
 
 
 class Cluster:
     """Replays and real runs of one server.
 
-    `maximum` is how many rank processes there may be at once (TOYTRAIN_RANKS, else 4); a real run
-    that finds no room waits in a queue, and a larger one has the server for itself.
+    `maximum` is how many rank processes there may be at once; a real run that finds no room waits in a
+    queue, and a larger one has the server for itself.
     """
 
-    def __init__(self, maximum: int | None = None, unseen_for: float = UNSEEN_FOR):
-        self.places = Places(maximum or int(os.environ.get("TOYTRAIN_RANKS", PLACES)))
+    def __init__(self, maximum: int = Classroom().ranks, unseen_for: float = UNSEEN_FOR):
+        self.places = Places(maximum)
         self.host = HostProcess()
         self.runs: dict[str, DistributedRun] = {}
         self.unseen_for = unseen_for

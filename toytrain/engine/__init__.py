@@ -3,27 +3,31 @@
 The page's side (`pool`, `run`, `frame`) never imports PyTorch.
 """
 
-import os
 from pathlib import Path
 
+from ..classroom import Classroom
+from .lab_run import LabRun
 from .pool import Pool
+from .reader import Answer, Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
-__all__ = ["Pool", "Run", "SavedRuns", "pool", "start", "stop"]
+__all__ = ["Answer", "LabRun", "Pool", "Reader", "Run", "SavedRuns", "pool", "start", "stop"]
 
 _pool: Pool | None = None
 
 
-def start(workers: int | None = None) -> Pool:
+def start(workers: int | None = None, classroom: Classroom | None = None) -> Pool:
     """Start the engine of this process; it serves every page until `stop`.
 
-    Runs are saved in the folder that TOYTRAIN_RUNS names, by default `runs`; if it is empty, nowhere.
+    `classroom` is by default what `classroom.toml` and the environment say.
     """
     global _pool
     if _pool is None:
-        folder = os.environ.get("TOYTRAIN_RUNS", "runs")
-        _pool = Pool(workers, saved_runs=SavedRuns(Path(folder)) if folder else None)
+        classroom = classroom or Classroom.read()
+        folder = classroom.runs_folder
+        saved_runs = SavedRuns(Path(folder)) if folder else None
+        _pool = Pool(workers, saved_runs=saved_runs, classroom=classroom)
     return _pool
 
 

@@ -15,14 +15,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
+from ..table import Table
+from .lab_run import LabRun
+from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
 
-UNSEEN_FOR = 60.0  # seconds after which a run that nobody looks at pauses itself
 SAVE_EVERY = 8.0  # seconds between two saves of a playing run: with what a save takes, below 10
-MOST_RUNS = 200
 DEATHS_IN_A_MINUTE = 3  # of one worker; then its runs are not played again by themselves
 
 
@@ -31,20 +33,28 @@ class WorkerDied(ToytrainError):
 
 
 class Pool:
-    """Worker processes and the runs in them. Start it once, stop it at the end."""
+    """Worker processes and the runs in them. Start it once, stop it at the end.
+
+    `classroom` bounds what its runs take; `workers` and `unseen_for` take the place of its own.
+    """
 
     def __init__(
         self,
         workers: int | None = None,
-        unseen_for: float = UNSEEN_FOR,
+        unseen_for: float | None = None,
         saved_runs: SavedRuns | None = None,
+        classroom: Classroom | None = None,
     ):
-        self.unseen_for = unseen_for
+        self.classroom = classroom or Classroom()
+        self.unseen_for = self.classroom.unseen if unseen_for is None else unseen_for
         self.saved_runs = saved_runs
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self.workers = [WorkerProcess(self) for _ in range(workers or _default_workers())]
+        self._most_workers = workers or self.classroom.workers or _cores()
+        self._book_sources: dict[str, str] = {}
+        self.workers: list[WorkerProcess] = [WorkerProcess(self)]
+        threading.Thread(target=self._start_workers, name="toytrain-start-workers", daemon=True).start()
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
         if saved_runs is not None:
             threading.Thread(target=self._save_runs, name="toytrain-save-runs", daemon=True).start()
@@ -68,20 +78,58 @@ class Pool:
         speed: float = 0.0,
         checkpoint: bytes | None = None,
         weights: bytes | None = None,
+        owner: str = "",
     ) -> Run:
         """A new run of a Config, paused: from the start, or from a full checkpoint of it.
 
-        `weights` is a file whose weights it starts from in place of those that the seed draws.
-        Returns at once: `Run.wait_until_open` tells of a refusal.
+        `weights` is a file whose weights it starts from in place of those that the seed draws. `owner`
+        names the session whose runs are counted together; "" counts with nobody's.
+        Returns at once, or with a ToytrainError where the classroom has no room for it:
+        `Run.wait_until_open` tells of a refusal by the worker.
         """
         with self._lock:
-            return self._open(config, speed, checkpoint, weights)
+            return self._open(config, speed, checkpoint, weights, owner=owner)
+
+    def open_lab(self, mistake: str, config: Config, speed: float = 0.0, owner: str = "") -> LabRun:
+        """A new experiment of the mistake lab, paused. Returns at once, as `open` does."""
+        with self._lock:
+            self.classroom.check(config)
+            self._make_room(owner)
+            worker = self._worker_for_a_run()
+            run = LabRun(mistake, config, worker)
+            run.owner = owner
+            run.speed = speed
+            self.runs[run.id] = run
+            worker.open(run)
+            return run
 
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
         return self._ask_any("inspect", seconds, data=data)
 
-    def restore(self, run_id: str, seconds: float, speed: float = 0.0) -> Run | None:
+    def points(self, config: Config, seconds: float) -> dict[str, Any]:
+        """The points that a run of the Config would have (see data_views.points)."""
+        return self._ask_any("points", seconds, config=config.to_dict())
+
+    def previews(self, config: Config, seconds: float) -> list[dict[str, Any]]:
+        """Some points of every dataset under the Config's settings (see data_views.previews)."""
+        return self._ask_any("previews", seconds, config=config.to_dict())
+
+    def read_table(self, data: bytes, seconds: float) -> Table:
+        """The cells of a text file, or the ToytrainError that refuses it."""
+        return self._ask_any("read_table", seconds, data=data)
+
+    def reader(self) -> Reader:
+        """A visitor's Reader of the book."""
+        return Reader(lambda name, **arguments: self._least_loaded_warm().ask(name, "", **arguments))
+
+    def book_sources(self, seconds: float) -> dict[str, str]:
+        """The code of each section of the book; empty while no worker is warm."""
+        if not self._book_sources and self.warm:
+            self._book_sources = self._ask_any("book_sources", seconds)
+        return self._book_sources
+
+    def restore(self, run_id: str, seconds: float, speed: float = 0.0, owner: str = "") -> Run | None:
         """The run of that id as it was last saved, paused; None if it was not saved.
 
         A ToytrainError says that the file is there but cannot be read.
@@ -93,7 +141,7 @@ class Pool:
         with self._lock:
             if run_id in self.runs:  # another page was quicker
                 return self.runs[run_id]
-            run = self._open(config, speed, data, run_id=run_id)
+            run = self._open(config, speed, data, run_id=run_id, owner=owner)
         run.wait_until_open(seconds)
         run.kept = (run.position(), time.monotonic())
         run.note = (
@@ -104,11 +152,12 @@ class Pool:
     def check(self, config: Config, seconds: float) -> None:
         """Raise the ToytrainError with which a run of the Config would be refused.
 
-        While no worker is warm nothing is checked: then the run itself tells.
+        While no worker is warm only the classroom's limits are checked: then the run itself tells.
         """
+        self.classroom.check(config)
         if self.warm:
             with contextlib.suppress(TimeoutError):
-                self._least_loaded().ask("check", "", config=config.to_dict()).result(seconds)
+                self._least_loaded_warm().ask("check", "", config=config.to_dict()).result(seconds)
 
     def get(self, run_id: str) -> Run | None:
         """The run of that id."""
@@ -126,7 +175,8 @@ class Pool:
 
     def stop(self) -> None:
         """Save what is new and end every worker. No process is left."""
-        self._stopping.set()
+        with self._lock:  # no worker is started after this
+            self._stopping.set()
         for run in list(self.runs.values()):
             self._save(run)
         for worker in self.workers:
@@ -139,10 +189,14 @@ class Pool:
         saved: bytes | None,
         weights: bytes | None = None,
         run_id: str | None = None,
+        owner: str = "",
     ) -> Run:
-        self._make_room()
-        worker = self._least_loaded()
+        self.classroom.check(config)
+        self._make_room(owner)
+        worker = self._worker_for_a_run()
         run = Run(config, worker, run_id)
+        run.owner = owner
+        run.most_steps = self.classroom.steps
         run.speed = speed
         if weights is not None:
             run.weights = weights
@@ -155,22 +209,53 @@ class Pool:
 
     def _ask_any(self, name: str, seconds: float, **arguments: Any) -> Any:
         try:
-            return self._least_loaded().ask(name, "", **arguments).result(seconds)
+            return self._least_loaded_warm().ask(name, "", **arguments).result(seconds)
         except TimeoutError as error:
             raise ToytrainError("The training engine does not answer; try again in a moment.") from error
 
-    def _least_loaded(self) -> "WorkerProcess":
-        return min(self.workers, key=lambda worker: len(worker.runs))
+    def _worker_for_a_run(self) -> "WorkerProcess":
+        if all(worker.runs for worker in self.workers):
+            self._start_worker()
+        # Rather than wait seconds for a worker to be warm, a run shares a warm one with one other.
+        return min(self.workers, key=lambda worker: len(worker.runs) + (not worker.hello))
 
-    def _make_room(self) -> None:
-        if len(self.runs) < MOST_RUNS:
-            return
-        idle = [run for run in self.runs.values() if not run.playing and not run.viewers]
-        if not idle:
+    def _least_loaded_warm(self) -> "WorkerProcess":
+        return min(self.workers, key=lambda worker: (not worker.hello, len(worker.runs)))
+
+    def _start_workers(self) -> None:
+        """Start one after the other, so that the first is warm soon; open runs let the next begin earlier."""
+        while len(self.workers) < self._most_workers and not self._stopping.wait(0.05):
+            if self.workers[-1].hello:
+                with self._lock:
+                    self._start_worker()
+
+    def _start_worker(self) -> None:
+        if len(self.workers) < self._most_workers and not self.stopping:
+            self.workers.append(WorkerProcess(self))
+
+    def _make_room(self, owner: str) -> None:
+        """Close the run that was idle longest where there are as many as there may be."""
+        own = [run for run in self.runs.values() if run.owner == owner]
+        most = self.classroom.runs_per_session
+        if owner and len(own) >= most and not self._close_idle(own):
             raise ToytrainError(
-                f"This server carries {MOST_RUNS} runs and no more; close a page that you do not need."
+                f"You may have {most} runs at a time here, and yours all play or are watched; pause one, or "
+                "close a page that watches it.",
+                code="limit",
             )
-        self.close(min(idle, key=lambda run: run.seen_at))
+        most = self.classroom.runs_per_server
+        if len(self.runs) >= most and not self._close_idle(list(self.runs.values())):
+            raise ToytrainError(
+                f"This server carries {most} runs and no more; close a page that you do not need.",
+                code="limit",
+            )
+
+    def _close_idle(self, runs: list[Run]) -> bool:
+        """Close the one that nobody has looked at longest; False if all play or are watched."""
+        idle = [run for run in runs if not run.playing and not run.viewers]
+        if idle:
+            self.close(min(idle, key=lambda run: run.seen_at))
+        return bool(idle)
 
     def _pause_unseen(self) -> None:
         while not self._stopping.wait(min(1.0, self.unseen_for / 2)):
@@ -229,7 +314,7 @@ class WorkerProcess:
     def open(self, run: Run) -> None:
         """Let the worker make the run, or bring it back."""
         self.runs[run.id] = run
-        answer = self.ask("open", run.id, **run.how_to_open())
+        answer = self.ask(run.opened_by, run.id, **run.how_to_open())
         answer.add_done_callback(lambda done: _opened(run, done))
         if run.wanted:
             self.send("want_frame", run.id, views=tuple(run.wanted))
@@ -268,13 +353,14 @@ class WorkerProcess:
     def _start(self) -> Any:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        # A session of its own keeps Ctrl-C in the terminal from the workers: the pool ends them.
+        # A group of its own keeps Ctrl-C in the terminal from the workers: the pool ends them. A session of
+        # its own would do too, but Linux shares the processor among sessions first, whatever their niceness.
         return subprocess.Popen(
             [sys.executable, "-m", "toytrain.engine.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
+            process_group=0,
         )
 
     def _write(self, *command: Any) -> None:
@@ -353,7 +439,6 @@ def _opened(run: Run, answer: Future) -> None:
         run.refused(error if isinstance(error, ToytrainError) else broken)
 
 
-def _default_workers() -> int:
-    """One per core that this process may use, or what TOYTRAIN_WORKERS says."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(os.environ.get("TOYTRAIN_WORKERS", cores))
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,12 +10,14 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
 from .frame import FIGURES, Array, Frame, encode
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ class Run:
     `id`, 128 random bits, lets one control the run; `stream_token`, made from it one way, only lets
     one watch it, and stays the same when the run is brought back after a restart.
     `version` grows with all news; `history` when losses already told are told again, after a worker
-    has died. `note` tells the user what has happened to the run without their doing.
+    has died. `note` tells the user what has happened to the run without their doing. `opened_by` is the
+    worker's command that makes it.
     """
+
+    opened_by = "open"
 
     def __init__(self, config: Config, worker: "WorkerProcess", run_id: str | None = None):
         self.id = run_id or secrets.token_hex(16)
@@ -48,6 +53,8 @@ class Run:
         self.changes = 0  # how often either of them was added to
         self.speed = 0.0
         self.until: float = 0
+        self.owner = ""  # the session whose runs are counted together
+        self.most_steps: int | None = None  # batches after which it ends, where a class sets it
         self.wanted: set[str] = set()
         self.description: dict[str, Any] | None = None
         self.weights: bytes | None = None  # a file whose weights it starts from
@@ -81,9 +88,10 @@ class Run:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that was set last; a frame that tells of it comes only if somebody looks."""
-        if self.learning_rates:
-            return self.learning_rates[max(self.learning_rates)]
+        """The rate that the next step takes; of one set just now no frame tells unless somebody looks."""
+        changed_at = max(self.learning_rates, default=-1)
+        if changed_at >= self.steps:
+            return self.learning_rates[changed_at]
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
@@ -173,6 +181,23 @@ class Run:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
 
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
+
+    def deal_epoch(self) -> dict[str, Any]:
+        """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""
+        return self._ask("deal_epoch")
+
     def wait_until_open(self, seconds: float) -> bool:
         """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
         with self.changed:
@@ -210,18 +235,23 @@ class Run:
         with self.changed:
             return any(view in self._views and view not in cursor.views for view in views)
 
-    def message(self, cursor: "Cursor | None", views: tuple[str, ...] = ()) -> tuple[bytes, "Cursor"]:
+    def message(
+        self, cursor: "Cursor | None", views: tuple[str, ...] = (), say: Callable[[str], str] = str
+    ) -> tuple[bytes, "Cursor"]:
         """What is new since the cursor, and of these views, as one encoded message; without a cursor, all
-        there is. Viewers who have been told the same share the message."""
+        there is. Viewers who have been told the same share the message. `say` puts the sentence in it
+        into the viewer's words."""
         with self.changed:
-            asked = (self.version, cursor, views)
+            asked = (self.version, cursor, views, say)
             if self._newest is None or self._newest[0] != asked:
-                self._newest = asked, self._compose(cursor, views)
+                self._newest = asked, self._compose(cursor, views, say)
             return self._newest[1]
 
-    def _compose(self, cursor: "Cursor | None", views: tuple[str, ...]) -> tuple[bytes, "Cursor"]:
+    def _compose(
+        self, cursor: "Cursor | None", views: tuple[str, ...], say: Callable[[str], str]
+    ) -> tuple[bytes, "Cursor"]:
         header = {**self._looked, **self.frame.header}
-        header["message"] = header["message"] or self.note
+        header["message"] = say(header["message"] or self.note)
         arrays: dict[str, Array] = {}
         if cursor is None:
             if self.description:
@@ -292,6 +322,7 @@ class Run:
                 "edits": self.edits,
                 "speed": self.speed,
                 "until": self.until,
+                "most_steps": self.most_steps,
             }
 
     def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:

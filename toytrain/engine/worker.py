@@ -11,16 +11,18 @@ import textwrap
 import time
 import traceback
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from .. import checkpoint
+from ..classroom import MOST_STEPS
 from ..config import Config
-from ..data import make_data, make_loaders
+from ..data import Data, make_data, make_loaders
 from ..devices import find_devices, get_device
 from ..edits import Edits
 from ..errors import ToytrainError
@@ -28,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import changes
+from . import book, changes, data_views, lab, predictions
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look, describe_network
 
@@ -39,17 +41,27 @@ FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 SLOW = 0.1  # seconds between two frames, from which on the page says so
 FRAME_COST = 0.0035  # seconds: with many watched runs, frames take at most half of the time
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
-# So that every full checkpoint can be uploaded again: 4 bytes of history per batch and 24 per epoch.
-MOST_STEPS = 2_000_000
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 100_000  # 24 bytes of history each, so that every full checkpoint can be uploaded again
 
 
 class Hosted:
-    """A run inside the worker: its Trainer, its random state, and how it is to be played."""
+    """A run inside the worker: its Trainer, its random state, and how it is to be played.
 
-    def __init__(self, trainer: Trainer, config: Config, now: float):
+    One that has no checkpoint is not `kept`: it is made again from its start where its worker dies.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: Config,
+        now: float,
+        most_steps: int | None = None,
+        kept: bool = True,
+    ):
         self.trainer = trainer
+        self.most_steps = MOST_STEPS if most_steps is None else most_steps
         self.config = config
+        self.kept = kept
         self.random_state = get_random_state(trainer.device)
         self.speed = 0.0  # batches per second; 0: as fast as it goes
         self.until: float = 0  # plays until it has trained so many steps
@@ -63,11 +75,17 @@ class Hosted:
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
         self.rate = 0.0
-        if trainer.data is None:
-            raise ValueError("a hosted run is made from a Config")
-        self.data = trainer.data
+
+    @property
+    def data(self) -> Data:
+        if self.trainer.data is None:
+            raise ValueError("a run that is looked at is made from a Config")
+        return self.trainer.data
+
+    @cached_property
+    def label_range(self) -> tuple[float, float]:
         labels = self.data.train.labels.float()
-        self.label_range = (labels.min().item(), labels.max().item())
+        return labels.min().item(), labels.max().item()
 
     @property
     def playing(self) -> bool:
@@ -80,17 +98,17 @@ class Hosted:
 
     @property
     def is_longest(self) -> bool:
-        return self.trainer.steps >= MOST_STEPS or self.trainer.epoch >= MOST_EPOCHS
+        return self.trainer.steps >= self.most_steps or self.trainer.epoch >= MOST_EPOCHS
 
     @property
     def message(self) -> str:
         """Why it has ended, if that needs a sentence."""
         if self.is_longest:
             return (
-                f"A run ends after {MOST_STEPS:,} batches or {MOST_EPOCHS:,} epochs; download its "
+                f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
-        return self.trainer.diverged or self.failed
+        return self.trainer.diverged or self.failed or self.trainer.stopping.reason
 
     @property
     def status(self) -> str:
@@ -111,7 +129,7 @@ class Hosted:
         if not self.playing:
             self.measured_from = (now, self.trainer.steps)
         batches = len(self.trainer.train_loader)
-        self.until = min(until, MOST_STEPS, MOST_EPOCHS * batches)
+        self.until = min(until, self.most_steps, MOST_EPOCHS * batches)
         self.pace(now)
 
     def pace(self, now: float) -> None:
@@ -166,12 +184,13 @@ class Worker:
         edits: Edits | None = None,
         speed: float = 0.0,
         until: float = 0,
+        most_steps: int | None = None,
     ) -> dict[str, Any]:
         """Make a run of a Config, perhaps from a file's weights, or bring one back from a full checkpoint.
 
         `weights` is any file that `checkpoint.load` takes. `history` is what the asker knows of losses
         (float32) and tests (float64) up to that checkpoint; without it they are in the checkpoint itself,
-        and are told.
+        and are told. The run ends after `most_steps`.
 
         Returns what never changes: what every view must know, and arrays such as the points and labels.
         """
@@ -192,17 +211,21 @@ class Worker:
                         code="settings",
                     )
                 trainer.restore(snapshot)
-            run = Hosted(trainer, checked, self.clock())
+            run = Hosted(trainer, checked, self.clock(), most_steps)
         if history is not None:
             run.told_losses, run.told_tests = trainer.steps, len(trainer.tests) // 3
         trainer.learning_rates |= learning_rates or {}
         trainer.add_edits(edits or {})
         run.speed = speed
+        self.host(run_id, run, until)
+        return self._describe(run)
+
+    def host(self, run_id: str, run: Hosted, until: float) -> None:
+        """Let a run have its turns from now on; it plays until it has trained so many steps."""
         self.runs[run_id] = run
         self._turn.append(run_id)
         if until:
             run.play(until, self.clock())
-        return self._describe(run)
 
     def check(self, run_id: str, config: dict[str, Any]) -> None:
         """Raise the ToytrainError with which `open` would refuse the Config; make no run."""
@@ -272,10 +295,14 @@ class Worker:
         run.shown.difference_update(missing)
         run.wanted_at = self.clock()
 
+    def snapshot(self, run_id: str) -> Snapshot:
+        """The run as it stands; no random number is used."""
+        with self._owning_generator(self.runs[run_id]) as run:
+            return run.trainer.snapshot()
+
     def model(self, run_id: str) -> bytes:
         """model.pth: the bare state_dict."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_weights(run.trainer.snapshot())
+        return checkpoint.save_weights(self.snapshot(run_id))
 
     def initial_model(self, run_id: str) -> bytes:
         """The weights of a file that the run started from, as a bare state_dict."""
@@ -286,13 +313,11 @@ class Worker:
 
     def safetensors(self, run_id: str) -> bytes:
         """The weights as a safetensors file, the Config as its metadata."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_safetensors(run.trainer.snapshot())
+        return checkpoint.save_safetensors(self.snapshot(run_id))
 
     def checkpoint(self, run_id: str) -> bytes:
         """The full checkpoint, with all losses."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save(run.trainer.snapshot())
+        return checkpoint.save(self.snapshot(run_id))
 
     def script(self, run_id: str) -> str:
         """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
@@ -345,7 +370,7 @@ class Worker:
                 moments.append(run.due_at())
             if run.stale:
                 moments.append(run.framed_at + interval)
-            if run.trainer.steps != run.saved_steps:
+            if run.kept and run.trainer.steps != run.saved_steps:
                 moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
         return max(0.0, min(moments) - now) if moments else None
 
@@ -395,7 +420,7 @@ class Worker:
         return self.runs[run_id].trainer.steps
 
     def _save_is_due(self, run: Hosted, now: float) -> bool:
-        if run.trainer.steps == run.saved_steps:
+        if not run.kept or run.trainer.steps == run.saved_steps:
             return False
         return not run.playing or now - run.saved_at >= SAVE_EVERY
 
@@ -491,7 +516,7 @@ def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
     return replace(snapshot, loss_history=losses, test_history=tests, num_tests=len(tests) // 3)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     command.__name__: command
     for command in (
         Worker.check,
@@ -513,6 +538,28 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        predictions.trace,
+        predictions.evaluation,
+        data_views.points,
+        data_views.previews,
+        data_views.deal_epoch,
+        data_views.read_table,
+        book.book,
+        book.book_sources,
+        lab.open_lab,
+        lab.look,
+        lab.scripts,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "close"}
+WITHOUT_A_RUN = {
+    "check",
+    "inspect",
+    "open",
+    "open_lab",
+    "close",
+    "points",
+    "previews",
+    "read_table",
+    "book",
+    "book_sources",
+}

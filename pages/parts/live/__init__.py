@@ -13,9 +13,9 @@ from toytrain.config import limits
 from toytrain.engine import Run
 
 from .. import session
-from ..words import _, said
+from ..words import _, language, said
 from . import words
-from .routes import PLOTLY, STATIC, STREAM
+from .routes import LANGUAGE, PLOTLY, STATIC, STREAM
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -44,7 +44,7 @@ def show(run: Run, config: Config | None = None) -> None:
         data={
             "module": f"{STATIC}/index.js",
             "plotly": PLOTLY,
-            "stream": f"{STREAM}/{run.stream_token}",
+            "stream": f"{STREAM}/{run.stream_token}?{LANGUAGE}={language()}",
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),

@@ -6,9 +6,11 @@ the run's stream token, which only lets one watch.
 
 import asyncio
 import hashlib
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -18,15 +20,20 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from toytrain import engine
 from toytrain.engine import Run
 
+from ..words import ENGLISH, LANGUAGES, said
+from . import traces
+
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
 _PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 STATIC = f"/live/static/{_VERSION}"
 PLOTLY = f"/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
 STREAM = "/live/stream"
+
+LANGUAGE = "lang"  # of the sentences in a stream
 
 UNKNOWN_RUN = 4404
 MOST_VIEWS = 16  # that one viewer may look at at once
@@ -58,7 +65,8 @@ async def stream(websocket: WebSocket) -> None:
     if run is None:
         await websocket.close(UNKNOWN_RUN)
         return
-    viewer = _Viewer(websocket, run)
+    asked = parse_qs(websocket.url.query).get(LANGUAGE, [ENGLISH])[0]
+    viewer = _Viewer(websocket, run, _saying(asked if asked in LANGUAGES else ENGLISH))
     try:
         await viewer.serve()
     except WebSocketDisconnect:
@@ -67,12 +75,19 @@ async def stream(websocket: WebSocket) -> None:
         viewer.leave()
 
 
+@cache
+def _saying(code: str) -> Callable[[str], str]:
+    """What turns a sentence of the core into one of that language."""
+    return partial(said, code=code)
+
+
 class _Viewer:
     """One open stream: what it has been sent, whether it has drawn that, and which views it shows."""
 
-    def __init__(self, websocket: WebSocket, run: Run):
+    def __init__(self, websocket: WebSocket, run: Run, say: Callable[[str], str]):
         self._websocket = websocket
         self._run = run
+        self._say = say
         self._woken = asyncio.Event()
         self._drawn = True
         self._views: tuple[str, ...] = ()
@@ -95,7 +110,7 @@ class _Viewer:
                 await self._websocket.close()
                 return
             if self._drawn and self._run.description and self._run.has_news(cursor, self._views):
-                message, cursor = self._run.message(cursor, self._views)
+                message, cursor = self._run.message(cursor, self._views, self._say)
                 self._drawn = False
                 await self._websocket.send_bytes(message)
             await self._woken.wait()
@@ -125,4 +140,5 @@ ROUTES = [
     Route(f"{STATIC}/{{name}}", serve_module),
     Route(PLOTLY, serve_plotly),
     WebSocketRoute(f"{STREAM}/{{token}}", stream),
+    *traces.ROUTES,
 ]

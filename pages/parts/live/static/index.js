@@ -1,10 +1,5 @@
 // The live views of one run, inside one Streamlit component (v2).
 //
-// Streamlit calls the component's function again at every change of its data or theme and forgets all but the newest
-// clean-up; it runs that one when the component leaves the page, and that of an overtaken call at once, which may be
-// before the newer call arrives here. So the views belong to their host element, where `show` finds them again, and a
-// clean-up waits a moment and does nothing if there was a newer call.
-//
 // A view is an object with `element`, `draw(run)` at each frame, and where it needs them `views`, the names of the
 // server's views whose arrays it draws now (engine/views.py), `restyle(theme)` at a change of theme and `unmount()`.
 // When its `views` change it calls `context.look()`. `update(data)` hears of other data from the page, `restage()` of
@@ -15,6 +10,7 @@ import { h, loadStylesheet, translator } from "./dom.js";
 import { Editor } from "./editor.js";
 import { HiddenSpace } from "./hidden.js";
 import { LossChart } from "./loss.js";
+import { mount } from "./mounting.js";
 import { Network } from "./network.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
@@ -28,25 +24,12 @@ import { readTheme } from "./theme.js";
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
 
-// On the host itself, because a new version of this module must find (and end) what an old one has mounted.
-const MOUNTED = Symbol.for("toytrain.live");
-
-const OVERTAKEN_WITHIN_MS = 200;
-
 /** Mounts the views into component.parentElement, or brings the mounted ones up to date. */
-export function show(component) {
-  const host = component.parentElement;
-  if (!(host[MOUNTED] instanceof LiveViews)) {
-    host[MOUNTED]?.unmount();
-    host[MOUNTED] = new LiveViews(host);
-  }
-  return host[MOUNTED].update(component);
-}
+export const show = (component) => mount(component, "toytrain.live", LiveViews);
 
 class LiveViews {
   #host;
   #component; // of the newest call: its triggers know the present widget
-  #calls = 0;
   #views = {};
   #run = null;
   #streamPath = null;
@@ -64,18 +47,15 @@ class LiveViews {
     this.#root.onkeydown = ({ key }) => key === "Escape" && this.#stage.back();
   }
 
-  /** @returns {{unmount: () => void}} which does nothing once there was (or is at once) a newer call */
   update(component) {
     const before = this.#component?.data;
     const { data } = component;
-    const call = ++this.#calls;
     this.#component = component;
 
     if (!before || !equal(data.words, before.words)) this.#build(data);
     else this.#update(data);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
-    return { unmount: () => setTimeout(() => call === this.#calls && this.unmount(), OVERTAKEN_WITHIN_MS) };
   }
 
   unmount() {
@@ -83,7 +63,6 @@ class LiveViews {
     this.#status.reset();
     this.#unmountViews();
     this.#root.remove();
-    delete this.#host[MOUNTED];
   }
 
   // Built once, and again only in another language; the stream and the run live on.
