@@ -242,7 +242,7 @@ def show_steps(here: session.Session) -> None:
 
 live.fit_to_window()
 here = session.open_page()
-controls.show(here.config, here.refused)
+controls.show(here.config, here.refused, here.screen)
 views = {"datasets": _("Datasets"), "own": _("Own points"), "loader": _("DataLoader")}
 view = st.segmented_control(_("View"), list(views), default="datasets", required=True, key="data_view",
                             format_func=views.__getitem__, label_visibility="collapsed",

@@ -2,10 +2,14 @@
 
 import streamlit as st
 
-from pages.parts import language
+from pages.parts import corner, language, session
 from pages.parts.words import _
 
-st.set_page_config(page_title="toytrain", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(
+    page_title="toytrain",
+    layout="wide",
+    initial_sidebar_state="collapsed" if session.is_presented() else "auto",
+)
 language.show_switch()
 st.navigation(
     [
@@ -18,3 +22,4 @@ st.navigation(
     ],
     position="top",
 ).run()
+corner.show()

@@ -513,6 +513,7 @@ def test_every_refused_value_of_an_address_is_named(visit):
 def test_a_bad_value_is_refused_in_one_sentence_while_the_run_plays_on(visit, rerun):
     visitor = visit("dataset=blobs&classes=3&speed=20")
     run = visitor.query["run"]
+    visitor.unfold()
     visitor.play(until_step=10)
     bad = [
         ("learning rate", "0", "learning_rate = 0"),

@@ -16,6 +16,7 @@ from .config import Config
 from .data import Data, ToyDataset, compute_features, grid_points
 from .edits import Edits
 from .errors import ToytrainError
+from .history import History
 from .model import NeuralNetwork
 from .random_state import RandomState
 from .task import Task
@@ -46,8 +47,8 @@ class Snapshot:
     batches: int
     learning_rate: float
     learning_rates: dict[int, float]
-    loss_history: array = field(repr=False)
-    test_history: array = field(repr=False)
+    loss_history: array | History = field(repr=False)
+    test_history: array | History = field(repr=False)
     num_tests: int
     finished: bool
     diverged: str

@@ -8,7 +8,6 @@ whole tensors, because a second DataLoader would move that generator.
 import copy
 import math
 import time
-from array import array
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
@@ -23,6 +22,8 @@ from .devices import get_device
 from .edits import MOST_EDITS, Edits, check_edit, count, merge
 from .errors import ToytrainError
 from .fast_step import FastStep, loss_key, traceable
+from .half_step import PARTS, BegunStep
+from .history import History
 from .model import NeuralNetwork
 from .optimizers import make_optimizer
 from .random_state import RandomState, get_random_state, set_random_state
@@ -83,13 +84,14 @@ class Trainer:
         self.stopping = stopping or Stopping()
         self.device = next(model.parameters()).device
         self.steps = self.epoch = self.batch = 0
-        self.losses = array("f")
-        self.tests = array("d")
+        self.losses = History("f")
+        self.tests = History("d")
         self.learning_rates: dict[int, float] = {}
         self.edits: Edits = {}
         self.diverged = ""
         self.fast = True
         self._fast_step = FastStep()
+        self._begun: BegunStep | None = None
         self._batches: Iterator | None = None
         self._epoch_random_state: RandomState | None = None
         self._structure = copy.deepcopy(model).cpu().eval()
@@ -131,6 +133,41 @@ class Trainer:
         self.optimizer.step()
         return self.record(loss)
 
+    def half_step(self) -> BegunStep:
+        """Do the next part of a step: forward, loss, backward, and then what changes the weights.
+
+        The four of them are `step`, bit for bit. Until the last is done, a Snapshot shows the run as it was
+        before the first, so that only whole steps are saved. Whatever else trains or changes the run finishes
+        the step first.
+        """
+        begun = self._begun or BegunStep(self.snapshot())
+        if begun.done == 0:
+            begun.features, begun.labels = self.next_batch()
+            begun.logits = self.model(begun.features)
+        elif begun.done == 1:
+            begun.loss = self.loss(begun.logits, begun.labels)
+        elif begun.done == 2:
+            self.optimizer.zero_grad()
+            begun.loss.backward()
+            self.clip_gradients()
+        else:
+            self.optimizer.step()
+            self._begun = None
+            self.record(begun.loss)
+        begun.done += 1
+        self._begun = begun if begun.done < len(PARTS) else None
+        return begun
+
+    def finish_step(self) -> None:
+        """Do what is left of a step that half-steps have begun."""
+        while self._begun is not None:
+            self.half_step()
+
+    @property
+    def begun_step(self) -> BegunStep | None:
+        """The step that half-steps have begun, None between two steps."""
+        return self._begun
+
     def advance(self, steps: int | None = None, seconds: float | None = None) -> Snapshot:
         """Train for so many batches or so many seconds, whichever ends first; then a Snapshot.
 
@@ -138,6 +175,8 @@ class Trainer:
         """
         last = math.inf if steps is None else self.steps + steps
         deadline = math.inf if seconds is None else time.perf_counter() + seconds
+        if self.steps < last:
+            self.finish_step()
         plain = bool(self._why_plain())
         while not self.ended and self.steps < last:
             if plain or not self._fast_step.train(self, self._before_edits(last), deadline):
@@ -164,6 +203,8 @@ class Trainer:
     def _why_plain(self) -> str:
         if not self.fast:
             return "The fast step is switched off."
+        if self._begun is not None:
+            return "A step is begun by half-steps; the fast ones come after it."
         for name in PARTS_OF_A_STEP:
             if name in vars(self) or getattr(type(self), name) is not PARTS_OF_A_STEP[name]:
                 return f"This Trainer has a {name} of its own."
@@ -180,6 +221,11 @@ class Trainer:
         return self.finished or bool(self.diverged)
 
     @property
+    def why_ended(self) -> str:
+        """The sentence of a run that diverged or that a stop condition ended; "" otherwise."""
+        return self.diverged or self.stopping.reason
+
+    @property
     def learning_rate(self) -> float:
         """The rate that the next step takes."""
         return self.learning_rates.get(self.steps, self.optimizer.param_groups[0]["lr"])
@@ -189,6 +235,7 @@ class Trainer:
 
         A schedule goes on from it at the end of the epoch.
         """
+        self.finish_step()
         self.learning_rates[self.steps] = Config(learning_rate=learning_rate).learning_rate  # in range
 
     def edit_weight(self, key: str, index: tuple[int, ...], value: float) -> None:
@@ -196,6 +243,7 @@ class Trainer:
 
         `index` counts from 0. The optimizer's state stays as it is. A ToytrainError says what does not fit.
         """
+        self.finish_step()
         shapes = {name: tuple(parameter.shape) for name, parameter in self._parameters.items()}
         place, value = check_edit(shapes, key, index, value)
         edited = merge(self.edits, {self.steps: {place: value}})
@@ -228,6 +276,8 @@ class Trainer:
         """The next features and labels, on the device; opens the epoch where one begins."""
         if self.diverged:
             raise ToytrainError(self.diverged)
+        if self._begun is not None:
+            raise RuntimeError("a step is begun: finish_step comes first")
         if self.steps in self.learning_rates:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rates[self.steps]
@@ -284,7 +334,9 @@ class Trainer:
         return found
 
     def snapshot(self) -> Snapshot:
-        """The run as it stands, copied to the CPU."""
+        """The run as it stands, copied to the CPU; within a step, as it stood before."""
+        if self._begun is not None:
+            return self._begun.before
         state = self.optimizer.state_dict()
         return Snapshot(
             config=self.config,
@@ -322,6 +374,7 @@ class Trainer:
             raise ToytrainError(
                 "A bare state_dict holds weights only, from which no run can go on; take a full checkpoint."
             )
+        self._begun = None
         self.model.load_state_dict(snapshot.weights)
         self.initial_weights = snapshot.initial_weights
         self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
@@ -329,9 +382,9 @@ class Trainer:
             self.schedule.load_state_dict(copy.deepcopy(snapshot.schedule_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
         # New arrays: Snapshots taken before share the old ones, of which they know a length.
-        self.losses = array("f", snapshot.loss_history[: snapshot.steps])
-        self.tests = array("d", snapshot.test_history[: 3 * snapshot.num_tests])
-        self.stopping = self.stopping.again(self.tests)
+        self.losses = History("f", snapshot.loss_history[: snapshot.steps])
+        self.tests = History("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.stopping = self.stopping.again(self.tests[:])
         self.learning_rates = dict(snapshot.learning_rates)
         self.diverged = snapshot.diverged
         self._last_finite = _LastFinite(self.model)

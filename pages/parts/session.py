@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
@@ -23,7 +23,9 @@ from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from .live.base import BASE
 from .own_points import Draft, Upload
+from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
@@ -56,6 +58,7 @@ class Session:
     config: Config
     run: Run
     speed: int = DEFAULT_SPEED
+    screen: Screen = field(default_factory=Screen)
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
@@ -98,6 +101,7 @@ class Session:
 
         A ToytrainError that refuses it leaves everything as it was.
         """
+        self.check_locked(config)
         pool = engine.pool()
         new = pool.open(config, self.speed, checkpoint, weights, self.owner)
         try:
@@ -111,6 +115,18 @@ class Session:
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
         self.notices.clear()
+
+    def check_locked(self, config: Config) -> None:
+        """A ToytrainError if the Config changes what the address locks, on whichever page it was made."""
+        for name in FIELDS:
+            if self.screen.locks(name) and getattr(config, name) != getattr(self.config, name):
+                raise ToytrainError(
+                    _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
+                        name=name, value=_shown(getattr(self.config, name))
+                    ),
+                    field=name,
+                    code="locked",
+                )
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
@@ -144,6 +160,17 @@ def open_page() -> Session:
     return session
 
 
+def opened() -> Session | None:
+    """The visitor's session, if a page has opened one."""
+    return st.session_state.get(MEMORY)
+
+
+def is_presented() -> bool:
+    """Whether the page is in large type: before it is opened, as the address says."""
+    session = opened()
+    return session.screen.present if session else st.query_params.get("present") == "1"
+
+
 def _replace_run(session: Session, run: Run | None) -> None:
     """Go on with another run of the same settings, or of those of them that work."""
     if run is None:
@@ -175,15 +202,8 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    return address_of(st.session_state[MEMORY].config)
-
-
-def address_of(config: Config) -> str:
-    """The address at which anybody gets a run of this Config."""
-    query = as_query(_texts_of(config))
-    if LANGUAGE in st.session_state:
-        query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
-    return f"{_home()}?{query.removeprefix('&')}" if query else _home()
+    session: Session = st.session_state[MEMORY]
+    return address_of(session.config, session.screen)
 
 
 def watch_address() -> str:
@@ -191,9 +211,28 @@ def watch_address() -> str:
     return f"{_home()}?{WATCH}={st.session_state[MEMORY].run.stream_token}"
 
 
+def student_address() -> str:
+    """The address of this experiment and this screen, without the teacher's panel and the large type."""
+    session: Session = st.session_state[MEMORY]
+    hide = in_order((*session.screen.hide, TEACHERS), CAN_HIDE)
+    return address_of(session.config, replace(session.screen, hide=hide, present=False))
+
+
+def address_of(config: Config, screen: Screen | None = None) -> str:
+    """The address at which anybody gets a run of this Config, on this screen.
+
+    It leads to where visitors come in, so that a class that opens it is spread over all servers.
+    """
+    home = urljoin(_home(), engine.pool().classroom.entrance)
+    texts = _texts_of(config) | (screen.to_texts() if screen else {})
+    if LANGUAGE in st.session_state:
+        texts[LANGUAGE] = st.session_state[LANGUAGE]
+    return f"{home}?{as_query(texts)}" if texts else home
+
+
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
-    return f"{parts.scheme}://{parts.netloc}/"
+    return f"{parts.scheme}://{parts.netloc}{BASE}/"
 
 
 # The language
@@ -289,6 +328,7 @@ def _take(session: Session, config: Config, name: str) -> None:
     if run.steps == 0 and not run.playing and not run.has_initial_weights and not run.edits:
         session.start(config)
         return
+    session.check_locked(config)
     engine.pool().check(config, OPEN_WITHIN)
     if name == "learning_rate":
         run.set_learning_rate(config.learning_rate)
@@ -378,6 +418,57 @@ def speed_key() -> str:
     if SPEED not in st.session_state:
         st.session_state[SPEED] = st.session_state[MEMORY].speed
     return SPEED
+
+
+# What the page shows
+
+
+def screen_key(part: str) -> str:
+    """The key of the widget for `hide`, `lock` or `task` of the screen."""
+    key = f"screen_{part}"
+    if key not in st.session_state:
+        value = getattr(st.session_state[MEMORY].screen, part)
+        st.session_state[key] = list(value) if isinstance(value, tuple) else value
+    return key
+
+
+def change_screen(part: str) -> None:
+    """Such a widget's callback."""
+    value = st.session_state[f"screen_{part}"]
+    take = {
+        "hide": lambda: in_order(value, CAN_HIDE),
+        "lock": lambda: in_order(value, CAN_LOCK),
+        "task": lambda: trimmed(value),
+    }
+    _show(**{part: take[part]()})
+
+
+def hide_settings() -> None:
+    """Hide every field, beside what is hidden already."""
+    hidden = st.session_state[MEMORY].screen.hide
+    _show_again(hide=in_order((*hidden, *SETTINGS), CAN_HIDE))
+
+
+def show_everything() -> None:
+    """Nothing hidden, nothing locked, no task."""
+    _show_again(hide=(), lock=(), task="")
+
+
+def present() -> None:
+    """Large type for the projector, or back."""
+    _show(present=not st.session_state[MEMORY].screen.present)
+
+
+def _show(**parts: Any) -> None:
+    session: Session = st.session_state[MEMORY]
+    session.screen = replace(session.screen, **parts)
+
+
+def _show_again(**parts: Any) -> None:
+    """The same where the widgets have to follow."""
+    _show(**parts)
+    for part in parts:
+        st.session_state.pop(f"screen_{part}", None)
 
 
 # Files
@@ -581,6 +672,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
         ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    screen = Screen.take_from(texts, notices)
     points_are_elsewhere = texts.get("rows") == TOO_LONG
     if points_are_elsewhere:
         del texts["rows"]
@@ -591,7 +683,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
         if points_are_elsewhere:
             config = replace(config, rows=run.config.rows)
-        return Session(config, run, int(run.speed), notices=notices, owner=owner)
+        return Session(config, run, int(run.speed), screen, notices=notices, owner=owner)
     if points_are_elsewhere:
         notices.append(
             _(
@@ -600,7 +692,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
             )
         )
     config, run = _open_what_works(config, speed, notices, owner)
-    return Session(config, run, speed, notices=notices, owner=owner)
+    return Session(config, run, speed, screen, notices=notices, owner=owner)
 
 
 def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
@@ -675,7 +767,7 @@ def _texts_of(config: Config) -> dict[str, str]:
 
 
 def _write_address(session: Session) -> None:
-    wanted = _texts_of(session.config) | {RUN: session.run.id}
+    wanted = _texts_of(session.config) | session.screen.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if LANGUAGE in st.session_state:

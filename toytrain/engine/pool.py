@@ -171,6 +171,8 @@ class Pool:
         """End a run and forget it; what it has trained stays saved."""
         self.runs.pop(run.id, None)
         self._save(run)
+        if self.saved_runs is not None:
+            self.saved_runs.release(run.id)
         run.close()
 
     def stop(self) -> None:
@@ -272,6 +274,8 @@ class Pool:
 
     def _save_runs(self) -> None:
         while not self._stopping.wait(0.5):
+            if self.saved_runs is not None:
+                self.saved_runs.tell_alive()
             for run in list(self.runs.values()):
                 if not run.playing or time.monotonic() - run.kept[1] >= SAVE_EVERY:
                     self._save(run)

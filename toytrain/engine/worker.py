@@ -30,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, lab, predictions
+from . import book, changes, data_views, half_steps, lab, predictions
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look, describe_network
 
@@ -108,7 +108,7 @@ class Hosted:
                 f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
-        return self.trainer.diverged or self.failed or self.trainer.stopping.reason
+        return self.failed or self.trainer.why_ended
 
     @property
     def status(self) -> str:
@@ -297,7 +297,7 @@ class Worker:
 
     def snapshot(self, run_id: str) -> Snapshot:
         """The run as it stands; no random number is used."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return run.trainer.snapshot()
 
     def model(self, run_id: str) -> bytes:
@@ -333,7 +333,7 @@ class Worker:
 
     def fast_step(self, run_id: str) -> tuple[str, str]:
         """Why the run takes plain steps only, or ""; and the source of its fast step, or ""."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return run.trainer.why_plain, run.trainer.fast_step_source
 
     def close(self, run_id: str) -> None:
@@ -356,7 +356,7 @@ class Worker:
             looked = bool(run.stale) and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
-                with self._owning_generator(run):
+                with self.owning_generator(run):
                     due.append((run_id, self._frame(run, now, looked, saves, slowed_by)))
         return due
 
@@ -398,7 +398,7 @@ class Worker:
     def _train(self, run: Hosted, steps: int | None, seconds: float | None) -> None:
         """Train one run. An error in it is a bug, but not one that may end the runs beside it."""
         try:
-            with self._owning_generator(run):
+            with self.owning_generator(run):
                 run.trainer.advance(steps=steps, seconds=seconds)
         except Exception as error:
             traceback.print_exc()
@@ -406,7 +406,7 @@ class Worker:
         run.shown.clear()
 
     @contextmanager
-    def _owning_generator(self, run: Hosted) -> Iterator[Hosted]:
+    def owning_generator(self, run: Hosted) -> Iterator[Hosted]:
         """Let the run have PyTorch's global generator, and keep its state for the next time."""
         set_random_state(run.random_state, run.trainer.device)
         try:
@@ -528,6 +528,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         Worker.step_epoch,
         changes.set_learning_rate,
         changes.edit_weight,
+        half_steps.half_step,
+        half_steps.begun_step,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,

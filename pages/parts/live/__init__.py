@@ -13,6 +13,7 @@ from toytrain.config import limits
 from toytrain.engine import Run
 
 from .. import session
+from ..screen import Screen
 from ..words import _, language, said
 from . import words
 from .routes import LANGUAGE, PLOTLY, STATIC, STREAM
@@ -34,11 +35,12 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run, config: Config | None = None) -> None:
+def show(run: Run, config: Config | None = None, screen: Screen | None = None) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes.
 
     `config` is what the page's controls say; without one the run can only be watched.
     """
+    screen = screen or Screen()
     asked = _views(
         key=session.LIVE,
         data={
@@ -48,7 +50,9 @@ def show(run: Run, config: Config | None = None) -> None:
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
-            "settings": None if config is None else _settings(config),
+            "settings": None if config is None else _settings(config, screen),
+            "hidden": screen.hide,
+            "large": screen.present,
         },
         on_change_change=session.change_at_network,
         on_edit_change=session.edit_weight,
@@ -61,12 +65,14 @@ def show(run: Run, config: Config | None = None) -> None:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    """What the network view may change, and how far."""
+def _settings(config: Config, screen: Screen) -> dict[str, Any]:
+    """What the network view may change, and how far; `fixed` is what a teacher has taken away."""
     bounds = limits("hidden")
+    names = session.AT_NETWORK
     return {
         "hidden": list(config.hidden),
         "features": list(config.features),
+        "fixed": [name for name in names if screen.locks(name) or not screen.shows(name)],
         "most_layers": bounds.count[1] if bounds.count else None,
         "most_neurons": bounds.high,
     }
@@ -106,9 +112,13 @@ def fit_to_window() -> None:
         .stMain .stVerticalBlock { gap: 0.75rem; }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
-        .stSidebar [data-testid="stSidebarHeader"] { height: 2.75rem; margin: 0; }
-        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
-        .stSidebar .stVerticalBlock { gap: 0.5rem; }
+        .stSidebar [data-testid="stSidebarHeader"] {
+          position: absolute; right: 0; height: 2.75rem; margin: 0; z-index: 1;
+        }
+        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0.75rem 0 1rem; }
+        .stSidebar .stVerticalBlock { gap: 0.375rem; }
+        .stSidebar .stVerticalBlock .stVerticalBlock { gap: 0.25rem; }
+        .stSidebar label { margin-bottom: 0; }
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }

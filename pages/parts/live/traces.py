@@ -20,9 +20,10 @@ from toytrain.engine.frame import encode
 from toytrain.engine.run import ANSWER_WITHIN
 
 from ..tables import to_csv
+from .base import BASE
 
-TRACE = "/live/trace"
-TRACE_CSV = "/live/trace.csv"
+TRACE = f"{BASE}/live/trace"
+TRACE_CSV = f"{BASE}/live/trace.csv"
 
 MOST_AT_ONCE = 8  # questions about one run that wait for an answer; an honest page asks one at a time
 

@@ -21,6 +21,9 @@ import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
+// By the name that hides them. Of the numbers only the figures can be hidden: what the run does is always said.
+const VIEWS = { numbers: Numbers, network: Network, boundary: Boundary, loss: LossChart, step: StepPanel };
+
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
 
@@ -52,7 +55,7 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    if (!before || !equal(data.words, before.words)) this.#build(data);
+    if (!before || !equal(data.words, before.words) || !equal(data.hidden, before.hidden)) this.#build(data);
     else this.#update(data);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
@@ -65,8 +68,8 @@ class LiveViews {
     this.#root.remove();
   }
 
-  // Built once, and again only in another language; the stream and the run live on.
-  #build({ words, plotly, settings }) {
+  // Built once, and again only in another language or when views are hidden; the stream and the run live on.
+  #build({ words, plotly, settings, hidden }) {
     const word = translator(words);
     const tell = (event, value) => this.#component.setTriggerValue(event, value);
     const editor = new Editor({ word, pause: () => tell("pause", true), set: (edit) => tell("edit", edit) });
@@ -81,17 +84,13 @@ class LiveViews {
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
+      hidden,
     };
     this.#unmountViews();
-    this.#views = {
-      numbers: new Numbers(context),
-      network: new Network(context),
-      boundary: new Boundary(context),
-      hidden: new HiddenSpace(context),
-      loss: new LossChart(context),
-      step: new StepPanel(context),
-      editor,
-    };
+    const shown = Object.entries(VIEWS).filter(([name]) => name === "numbers" || !hidden.includes(name));
+    this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
+    if (this.#views.boundary) this.#views.hidden = new HiddenSpace(context); // they take turns in one place
+    this.#views.editor = editor;
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();

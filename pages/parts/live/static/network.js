@@ -381,7 +381,13 @@ export class Network {
 
   #isPressable(thing) {
     if (!thing) return false;
-    return this.#settings !== null || (thing.kind === "neuron" && thing.column > 0);
+    if (thing.kind === "neuron") return thing.column > 0 || this.#mayChange("features");
+    return this.#settings !== null;
+  }
+
+  /** Who only watches changes nothing; and a teacher may have locked a field. */
+  #mayChange(name) {
+    return this.#settings !== null && !this.#settings.fixed.includes(name);
   }
 
   #press(thing) {
@@ -428,7 +434,7 @@ export class Network {
 
   #textOfFeature(index) {
     const name = this.#net.all_features[index];
-    if (!this.#settings) return name;
+    if (!this.#mayChange("features")) return name;
     return this.#word(this.#settings.features.includes(name) ? "feature_used" : "feature_unused", { name });
   }
 

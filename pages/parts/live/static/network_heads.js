@@ -30,14 +30,15 @@ export class NetworkHeads {
     this.#settings = settings;
     const wanted = settings?.hidden ?? hidden;
     setText(this.#count, this.#word(wanted.length === 1 ? "one_layer" : "many_layers", { count: wanted.length }));
-    this.#fewerLayers.hidden = this.#moreLayers.hidden = !settings;
+    const mayChange = settings !== null && !settings.fixed.includes("hidden");
+    this.#fewerLayers.hidden = this.#moreLayers.hidden = !mayChange;
     this.#fewerLayers.disabled = wanted.length <= 1;
     this.#moreLayers.disabled = wanted.length >= settings?.most_layers;
     if (this.#heads.length !== hidden.length) this.#build(hidden.length);
     this.#heads.forEach(({ fewer, count, more }, layer) => {
       const own = wanted[layer]; // none if the layer goes with the next Reset
       setText(count, own === undefined || own === hidden[layer] ? String(hidden[layer]) : `${hidden[layer]} → ${own}`);
-      fewer.hidden = more.hidden = !settings || own === undefined;
+      fewer.hidden = more.hidden = !mayChange || own === undefined;
       fewer.disabled = own <= 1;
       more.disabled = own >= settings?.most_neurons;
     });
