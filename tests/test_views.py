@@ -13,7 +13,8 @@ from sklearn.decomposition import PCA
 from toytrain import Config, Trainer
 from toytrain.config import ACTIVATIONS, FEATURES
 from toytrain.data import compute_features, grid_points
-from toytrain.engine.views import BENT_LINES, RESOLUTION, VIEWS, Look, describe_network, map_resolution
+from toytrain.engine.neurons import BENT_LINES, RESOLUTION, describe_network, map_resolution
+from toytrain.engine.views import VIEWS, Look
 
 SMALL = Config(points=60, hidden=(5, 4), batch_size=8, learning_rate=0.3)
 ODD = {
@@ -91,7 +92,7 @@ def test_the_maps_are_each_neurons_activation_over_the_plane(config):
 def test_the_weights_are_the_parameters_in_the_order_of_their_description(config):
     trainer = trained(config)
     described, _ = describe_network(trainer.model, config, trainer.data)
-    weights = values(look(trainer).arrays("network")["weights"])
+    weights = values(look(trainer).arrays("network")["parameters"])
     state, start = trainer.model.state_dict(), 0
     for key, shape in described["parameters"]:
         end = start + math.prod(shape)

@@ -7,6 +7,7 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import contextlib
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,8 @@ class Session:
     run: Run
     speed: int = DEFAULT_SPEED
     screen: Screen = field(default_factory=Screen)
+    half: dict[str, Any] | None = None
+    half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
@@ -69,10 +72,6 @@ class Session:
     chosen: dict[str, int] | None = None
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
-
-    def __post_init__(self):
-        if self.config.dataset == OWN:
-            self.draft = Draft(read_rows(self.config.rows))
 
     @property
     def pending(self) -> dict[str, str]:
@@ -112,6 +111,7 @@ class Session:
             pool.close(new)
             raise
         old, self.run, self.config = self.run, new, config
+        self.half = None
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
         self.notices.clear()
@@ -374,6 +374,31 @@ def _edit_weight(run: Run, key: str, index: tuple[int, ...], value: float) -> No
     except ToytrainError:
         run.note = before
         raise
+
+
+def half_step() -> None:
+    """Do the next part of a step; what it answers stands beside the views until something else trains."""
+    session: Session = st.session_state[MEMORY]
+
+    def go_on() -> None:
+        session.half = session.run.half_step()
+
+    attempt(go_on)
+
+
+def half() -> dict[str, Any] | None:
+    """Where the step stands that one goes through part by part (see engine/half_steps.py), or None."""
+    session: Session = st.session_state[MEMORY]
+    run = session.run
+    if session.half is None and run.status == "paused" and session.half_asked != run.id:
+        session.half_asked = run.id  # once per run: after a reload the engine may still stand within a step
+        with contextlib.suppress(ToytrainError):
+            session.half = run.begun_step()
+    if session.half:
+        is_whole = session.half["number"] == 3
+        if run.playing or run.steps not in (session.half["step"], session.half["step"] + is_whole):
+            session.half = None
+    return session.half
 
 
 def reset() -> None:

@@ -19,6 +19,7 @@ def name_of(name: str) -> str:
     named = {
         "play": _("Button: Play"),
         "step_batch": _("Button: Step batch"),
+        "half_step": _("Button: Half step"),
         "step_epoch": _("Button: Step epoch"),
         "reset": _("Button: Reset"),
         "new_seed": _("Button: New seed"),
@@ -27,7 +28,11 @@ def name_of(name: str) -> str:
         "numbers": _("View: numbers"),
         "network": _("View: network"),
         "boundary": _("View: decision boundary"),
-        "loss": _("View: loss"),
+        "loss": _("Chart: loss"),
+        "rates": _("Chart: learning rate"),
+        "gradients": _("Chart: gradients"),
+        "weights": _("Chart: weights"),
+        "activity": _("Chart: dead ReLUs"),
         "step": _("View: what one step does"),
         TEACHERS: _("Button: For teachers"),
     }

@@ -4,6 +4,7 @@ They are one Streamlit component whose element stays: Streamlit reruns only when
 The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -31,14 +32,22 @@ export default function (component) {
 }
 """
 
+MOST_VALUES = 8  # rows and columns of a tensor that a half-step shows: more would be a wall of digits
+
 _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=False)
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run, config: Config | None = None, screen: Screen | None = None) -> None:
+def show(
+    run: Run,
+    config: Config | None = None,
+    screen: Screen | None = None,
+    half: dict[str, Any] | None = None,
+) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes.
 
-    `config` is what the page's controls say; without one the run can only be watched.
+    `config` is what the page's controls say; without one the run can only be watched. `half` is what the
+    run's last half-step answered (engine/half_steps.py): its lines and tensors are shown.
     """
     screen = screen or Screen()
     asked = _views(
@@ -52,7 +61,7 @@ def show(run: Run, config: Config | None = None, screen: Screen | None = None) -
             "words": words.words(),
             "settings": None if config is None else _settings(config, screen),
             "hidden": screen.hide,
-            "large": screen.present,
+            "half": _drawable(half) if half else None,
         },
         on_change_change=session.change_at_network,
         on_edit_change=session.edit_weight,
@@ -76,6 +85,21 @@ def _settings(config: Config, screen: Screen) -> dict[str, Any]:
         "most_layers": bounds.count[1] if bounds.count else None,
         "most_neurons": bounds.high,
     }
+
+
+def _drawable(half: dict[str, Any]) -> dict[str, Any]:
+    """What is drawn of a half-step: a corner of each tensor, with words for what JSON cannot write."""
+
+    def corner(values: Any) -> Any:
+        if isinstance(values, list):
+            return [corner(value) for value in values[:MOST_VALUES]]
+        return values if values is None or math.isfinite(values) else str(values)
+
+    tensors = [
+        {**tensor, "values": corner(tensor["values"]), "before": corner(tensor["before"])}
+        for tensor in half["tensors"]
+    ]
+    return {**half, "source": None, "tensors": tensors}
 
 
 def _show_fast_step(run: Run) -> None:

@@ -553,7 +553,7 @@ export function stageTabs(word, stage) {
     [PLANE, word("boundary"), word("boundary_help")],
     [HIDDEN, word("hidden_space"), word("hidden_space_help")],
   ], { chosen: stage.kind, choose: (kind) => stage.show(kind) });
-  tabs.classList.add("toytrain-tabs");
+  tabs.classList.add("toytrain-places");
   return tabs;
 }
 

@@ -14,12 +14,12 @@ const LONGEST_SPAN = 200;
  *             points, labels    Float32Array of 2 (n + m) and of n + m: they come with the first frame
  *             picture           Uint8Array, resolution x resolution, row 0 = the smallest x2
  *             wrong             Uint8Array, a bitset over the points, training points first
- *             maps, map_scales, weights, feature_maps, neuron:..., hidden...
+ *             maps, map_scales, parameters, feature_maps, neuron:..., hidden...
  *   losses, smoothed, testSteps, testLosses           curves (series.js); losses[i] belongs to step i + 1
  */
 export class Run {
   arrays = {};
-  #places = new Map(); // a parameter's key -> [from, to) in arrays.weights
+  #places = new Map(); // a parameter's key -> [from, to) in arrays.parameters
 
   /** @param first the first frame after connecting, the only one with header.run */
   constructor({ header, arrays }) {
@@ -67,10 +67,10 @@ export class Run {
 
   /** The numbers of a parameter, flat, by its key in the state_dict; undefined before they have come. */
   parameter(key) {
-    const { weights } = this.arrays;
-    if (!weights || !this.#places.has(key)) return undefined;
+    const { parameters } = this.arrays;
+    if (!parameters || !this.#places.has(key)) return undefined;
     const [from, to] = this.#places.get(key);
-    return weights.subarray(from, to);
+    return parameters.subarray(from, to);
   }
 
   get isClassification() {
