@@ -69,14 +69,3 @@ class NeuralNetwork(torch.nn.Module):
             if isinstance(layer, kinds):
                 found.append(features)
         return [*found, features]
-
-
-class EveryActivation(torch.nn.Module):
-    """A network whose forward returns every layer's activations, for functional_call."""
-
-    def __init__(self, network: NeuralNetwork):
-        super().__init__()
-        self.network = network
-
-    def forward(self, features):
-        return self.network.activations(features)

@@ -17,7 +17,7 @@ from .data import Data, ToyDataset, compute_features, grid_points
 from .edits import Edits
 from .errors import ToytrainError
 from .history import History
-from .model import EveryActivation, NeuralNetwork
+from .model import NeuralNetwork
 from .random_state import RandomState
 from .task import Task
 
@@ -139,7 +139,7 @@ class Snapshot:
             raise ToytrainError("Neuron maps need a toytrain NeuralNetwork; hand one to the Trainer.")
         with torch.no_grad():
             layers = functional_call(
-                EveryActivation(self.model),
+                _Activations(self.model),
                 {f"network.{name}": weight for name, weight in self.weights.items()},
                 (self._grid_features(resolution),),
             )
@@ -160,3 +160,14 @@ class Snapshot:
         if self.config is None or self.data is None:
             raise ToytrainError("This Snapshot has no Config and no data; make its Trainer from a Config.")
         return self.config, self.data
+
+
+class _Activations(torch.nn.Module):
+    """A network whose forward returns every layer's activations, for functional_call."""
+
+    def __init__(self, network: NeuralNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, features):
+        return self.network.activations(features)
