@@ -30,6 +30,7 @@ ALLOWED = {
     "rate_finder": {"devices", "errors", "random_state", "snapshot", "trainer"},
     "trace": {"config", "data", "errors", "model", "snapshot"},
     "evaluation": {"errors", "snapshot"},
+    "diagnostics": {"config", "schedules", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
     "half_step": {"snapshot"},
     "trainer": {
@@ -81,6 +82,7 @@ ALLOWED = {
         "data",
         "datasets",
         "devices",
+        "diagnostics",
         "edits",
         "engine",
         "errors",
@@ -114,7 +116,17 @@ ALLOWED = {
         "task",
         "trainer",
     },
-    "__main__": {"checkpoint", "config", "distributed", "errors", "script", "trainer"},
+    "__main__": {
+        "checkpoint",
+        "config",
+        "datasets",
+        "distributed",
+        "errors",
+        "rows",
+        "script",
+        "table",
+        "trainer",
+    },
 }
 SESSION = ROOT / "pages/parts/session.py"
 

@@ -482,6 +482,7 @@ class Worker:
             "view": {
                 "task": run.config.task,
                 "classes": run.config.classes,
+                "activation": run.config.activation,
                 "extent": data.extent,
                 "resolution": RESOLUTION,
                 "train_points": len(data.train),
