@@ -7,15 +7,15 @@ import streamlit as st
 
 from pages.parts import controls, file_points, live, session
 from pages.parts.live import data_views
-from pages.parts.own_points import shuffled_apart
+from pages.parts.own_points import as_csv, drawn_as_csv, shuffled_apart
 from pages.parts.words import _, said
 from toytrain import Config, ToytrainError
 from toytrain.datasets import OWN
-from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, digits, write_rows
+from toytrain.rows import FEWEST_POINTS, MOST_IN_ADDRESS, MOST_POINTS, read_rows, write_rows
 from toytrain.rows import standardise as standardised
-from toytrain.table import write_table
 
 CSV = "text/csv"
+LOOK_EVERY = 0.5  # seconds between two looks at a run that plays
 ENDED = ("finished", "diverged", "failed")
 
 
@@ -85,28 +85,14 @@ def points_in_words(config: Config, found: dict[str, Any]) -> str:
     ).format(points=everything, dataset=config.dataset, train=train, test=everything - train)
 
 
-def as_csv(found: dict[str, Any]) -> bytes:
-    """The points with the digits of their float32, which an upload brings back as they were."""
-    is_regression = found["task"] == "regression"
-    parts = ("train", "test")
-    rows = [
-        [
-            digits(x1),
-            digits(x2),
-            digits(label) if is_regression else str(label),
-            parts[row >= found["train_points"]],
-        ]
-        for row, ((x1, x2), label) in enumerate(zip(found["points"], found["labels"], strict=True))
-    ]
-    return write_table(["x1", "x2", "target" if is_regression else "label", "part"], rows)
-
-
 # Own points
 
 
 def show_own_points(here: session.Session) -> None:
     """The pad, the table and the upload; a run takes the points when asked to."""
     draft = here.draft
+    if here.config.dataset == OWN:
+        draft.follow(read_rows(here.config.rows))
     left, right = st.columns([1, 1], gap="large")
     with left:
         data_views.show_pad(draft.revision, draft.points, draft.extent(), MOST_POINTS)
@@ -145,11 +131,6 @@ def show_use(here: session.Session) -> None:
     if len(write_rows(points)) > MOST_IN_ADDRESS:
         st.caption(_("So many points do not fit into an address: to share them, or to keep them until a "
                      "run has them, download the CSV."))  # fmt: skip
-
-
-def drawn_as_csv(points) -> bytes:
-    rows = ([digits(x1), digits(x2), str(label)] for x1, x2, label in points)
-    return write_table(["x1", "x2", "label"], rows)
 
 
 def show_table(here: session.Session) -> None:
@@ -192,13 +173,19 @@ def show_loader(here: session.Session) -> None:
     """The run's present epoch: its batches in order, and what a step does to them."""
     run = here.run
     show_steps(here)
+    st.fragment(show_epoch, run_every=LOOK_EVERY if run.playing else None)(here, run.playing)
+
+
+def show_epoch(here: session.Session, was_playing: bool) -> None:
+    """The batches, again and again while the run plays."""
+    run = here.run
+    if was_playing and not run.playing:
+        st.rerun()  # the buttons are others now
     try:
         epoch = run.deal_epoch()
     except ToytrainError as error:
         st.error(controls.sentence(error))
         return
-    if run.playing:
-        st.info(_("The run is playing: here is where it was when this page was drawn. Pause it to step."))
     size = epoch["batch_size"]
     config = run.config
     st.caption(" ".join([

@@ -1,12 +1,13 @@
 """Points that somebody draws, types or uploads, before a run takes them. Pure: it knows no Streamlit."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from toytrain import ToytrainError
-from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate
-from toytrain.table import Table
+from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate, digits
+from toytrain.table import Table, write_table
 
 from .words import _
 
@@ -20,12 +21,14 @@ class Draft:
     `revision` is another one after each change that the plane has not made itself, so that it knows when
     to take the points over. The table shows `in_table`, the points that it was given; its own changes
     come on top of them, so it is given others (under another `table_key`) only where it has not made them.
+    Until somebody changes something it `follow`s the run.
     """
 
     points: tuple[Point, ...] = ()
     revision: str = field(default_factory=lambda: secrets.token_hex(4))
     in_table: tuple[Point, ...] = ()
     table_key: str = "table"
+    is_untouched: bool = True
 
     def __post_init__(self):
         self.in_table = self.points
@@ -34,6 +37,12 @@ class Draft:
         """Take other points from anywhere but the plane and the table."""
         self._show_in_table(points)
         self.revision = secrets.token_hex(4)
+
+    def follow(self, points: tuple[Point, ...]) -> None:
+        """Show a run's own points, as long as there are no others here."""
+        if self.is_untouched and points != self.points:
+            self.put(points)
+            self.is_untouched = True
 
     def draw(self, drawn: Any) -> None:
         """Take what the plane sends: {"revision": ..., "points": [[x1, x2, label], ...]}.
@@ -49,6 +58,7 @@ class Draft:
         points = checked(complete)
         if points != self.points:
             self.points = points
+            self.is_untouched = False
             self.revision = secrets.token_hex(4)
         return len(rows) - len(complete)
 
@@ -64,6 +74,7 @@ class Draft:
 
     def _show_in_table(self, points: tuple[Point, ...]) -> None:
         self.points = self.in_table = points
+        self.is_untouched = False
         self.table_key = f"table_{secrets.token_hex(4)}"
 
 
@@ -99,3 +110,25 @@ def checked(rows: Any) -> tuple[Point, ...]:
 def shuffled_apart(order: list[int], batch_size: int) -> int:
     """How many rows of the first batch would be in another one if nothing were shuffled."""
     return sum(row >= batch_size for row in order[:batch_size])
+
+
+def as_csv(found: dict[str, Any]) -> bytes:
+    """The points with the digits of their float32, which an upload brings back as they were."""
+    is_regression = found["task"] == "regression"
+    parts = ("train", "test")
+    rows = [
+        [
+            digits(x1),
+            digits(x2),
+            digits(label) if is_regression else str(label),
+            parts[row >= found["train_points"]],
+        ]
+        for row, ((x1, x2), label) in enumerate(zip(found["points"], found["labels"], strict=True))
+    ]
+    return write_table(["x1", "x2", "target" if is_regression else "label", "part"], rows)
+
+
+def drawn_as_csv(points: Iterable[Point]) -> bytes:
+    """Points that no run has split yet."""
+    rows = ([digits(x1), digits(x2), str(label)] for x1, x2, label in points)
+    return write_table(["x1", "x2", "label"], rows)

@@ -69,10 +69,6 @@ class Session:
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
 
-    def __post_init__(self):
-        if self.config.dataset == OWN:
-            self.draft = Draft(read_rows(self.config.rows))
-
     @property
     def pending(self) -> dict[str, str]:
         """What the controls say and the run does not do yet, by field, as text."""

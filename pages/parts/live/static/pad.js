@@ -17,6 +17,8 @@ const SPRAYED = 5; // points at once
 const SPREAD = 22; // CSS pixels
 const KEY_STEPS = 40; // across the plane
 
+const KEPT = "toytrain.drawn";
+
 let drawing; // of this tab
 
 class Pad {
@@ -72,8 +74,11 @@ class Pad {
   update(data, theme) {
     this.#data = data;
     this.#theme = theme;
+    const isFirst = drawing === undefined;
     drawing ??= new Drawing(data.most);
-    drawing.take(data.points, data.revision);
+    const taken = drawing.take(data.points, data.revision);
+    if (isFirst && data.points.length === 0) this.#bringBack();
+    else if (taken) keep(drawing.points);
     this.#shown = Math.max(this.#shown, ...drawing.points.map((point) => point[2] + 1));
     this.#choices();
     this.#draw();
@@ -178,7 +183,14 @@ class Pad {
   }
 
   #send() {
+    keep(drawing.points);
     this.#tell("drawn", { revision: drawing.revision, points: drawing.points });
+  }
+
+  /** After a reload the page knows nothing of points that no run has: this tab does. */
+  #bringBack() {
+    drawing.points = kept();
+    if (drawing.points.length > 0) this.#send();
   }
 
   // The keyboard
@@ -267,6 +279,22 @@ class Pad {
       }
     }
     context.stroke();
+  }
+}
+
+function keep(points) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(points));
+  } catch {
+    // A browser that keeps nothing for pages loses the points at a reload, and nothing else.
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
+  } catch {
+    return [];
   }
 }
 
