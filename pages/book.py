@@ -113,9 +113,9 @@ def show_changes(settings: Settings, rows: dict[str, list[Row]]) -> None:
     if not changes:
         return
     names, why = book_words.settings(), book_words.reasons()
-    shown = book_words.evaluations() | {True: "True", False: "False"}
+    evaluations = book_words.evaluations()
     lines = [
-        f"- **{names.get(name, name)} = {shown.get(value, value)}.** {why[name]}"
+        f"- **{names.get(name, name)} = {evaluations.get(value, value)}.** {why[name]}"
         for name, value in changes.items()
     ]
     titles = book_words.titles()
@@ -190,18 +190,15 @@ def show_log(section: Section, reader: Reader) -> None:
 
 def show_link(key: str) -> None:
     """Where this app goes on with what a section is about."""
-    if key == "saving":
-        st.page_link(
-            "checkpoint.py",
-            icon=":material/arrow_forward:",
-            label=_("Save your own run, or load a file, on the checkpoint page"),
-        )
-    if key == "distributed":
-        st.page_link(
-            "distributed.py",
-            icon=":material/arrow_forward:",
-            label=_("Step the ranks one by one on the distributed page"),
-        )
+    links = {
+        "dataset": ("data.py", _("Look at other data, or bring your own, on the data page")),
+        "accuracy": ("predict.py", _("Ask your own run for predictions on the predict page")),
+        "saving": ("checkpoint.py", _("Save your own run, or load a file, on the checkpoint page")),
+        "distributed": ("distributed.py", _("Step the ranks one by one on the distributed page")),
+    }
+    if key in links:
+        page, label = links[key]
+        st.page_link(page, label=label, icon=":material/arrow_forward:")
 
 
 def rows_of(section: Section, reader: Reader, settings: Settings) -> list[Row]:

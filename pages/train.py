@@ -55,7 +55,7 @@ def button(name: str, label: str, does, *arguments, unless: bool = False, **look
         st.button(label, on_click=does, args=arguments, disabled=disabled, **looks)
 
 
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
     if run.playing:
         button("play", _("Pause"), session.attempt, run.pause, key="pause", icon=":material/pause:",
                type="primary", shortcut="P")  # fmt: skip
@@ -64,6 +64,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                type="primary", shortcut="P", unless=run.status in ENDED)  # fmt: skip
     button("step_batch", _("Step batch"), session.attempt, run.step_batch, key="step_batch", shortcut="B",
            unless=run.status in ENDED, help=_("Train on one batch and stand still."))  # fmt: skip
+    if here.screen.shows("step"):  # which shows where it stands
+        button("half_step", _("Half step"), session.half_step, key="half_step", shortcut="H",
+               unless=run.status in ENDED,
+               help=_("One part of a step: forward, loss, backward, optimizer step."))  # fmt: skip
     button("step_epoch", _("Step epoch"), session.attempt, run.step_epoch, key="step_epoch", shortcut="E",
            unless=run.status in ENDED, help=_("Train to the end of the epoch."))  # fmt: skip
     button("reset", _("Reset"), session.reset, key="reset", shortcut="X",
@@ -91,4 +95,4 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run, here.screen)
+live.show(run, here.screen, session.half())

@@ -27,8 +27,10 @@ ALLOWED = {
     "model": {"config", "task"},
     "data": {"config", "datasets", "errors", "rows", "task"},
     "snapshot": {"config", "data", "edits", "errors", "history", "model", "random_state", "task"},
+    "rate_finder": {"devices", "errors", "random_state", "snapshot", "trainer"},
     "trace": {"config", "data", "errors", "model", "snapshot"},
     "evaluation": {"errors", "snapshot"},
+    "diagnostics": {"config", "schedules", "snapshot"},
     "fast_step": {"data", "fast_step", "random_state", "schedules", "task"},
     "half_step": {"snapshot"},
     "trainer": {
@@ -80,6 +82,7 @@ ALLOWED = {
         "data",
         "datasets",
         "devices",
+        "diagnostics",
         "edits",
         "engine",
         "errors",
@@ -88,6 +91,7 @@ ALLOWED = {
         "half_step",
         "mistakes",
         "random_state",
+        "rate_finder",
         "rows",
         "script",
         "snapshot",
@@ -112,7 +116,17 @@ ALLOWED = {
         "task",
         "trainer",
     },
-    "__main__": {"checkpoint", "config", "distributed", "errors", "script", "trainer"},
+    "__main__": {
+        "checkpoint",
+        "config",
+        "datasets",
+        "distributed",
+        "errors",
+        "rows",
+        "script",
+        "table",
+        "trainer",
+    },
 }
 SESSION = ROOT / "pages/parts/session.py"
 

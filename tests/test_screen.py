@@ -6,7 +6,7 @@ import pytest
 import test_pages
 from test_pages import plain
 
-from pages.parts import controls, teachers
+from pages.parts import controls, live, teachers
 from pages.parts.screen import BUTTONS, CAN_HIDE, CAN_LOCK, LONGEST_TASK, SETTINGS, TEACHERS, VIEWS, Screen
 from toytrain import ToytrainError
 
@@ -209,3 +209,47 @@ def test_what_is_rarely_needed_is_folded_away(open_page):
 def has(block, name):
     kinds = (block.number_input, block.text_input, block.selectbox, block.checkbox, block.button_group)
     return any((widget.key or "").startswith(f"field_{name}_") for kind in kinds for widget in kind)
+
+
+# A step, part by part
+
+
+def test_half_steps_go_through_one_step_and_make_it(open_page):
+    page, whole = open_page(hidden="4"), open_page(hidden="4")
+    parts = []
+    for _ in range(4):
+        page.click("half_step")
+        parts.append(page.session.half["part"])
+    assert parts == ["forward", "loss", "backward", "optimizer step"]
+    whole.train()
+    assert page.run.model() == whole.run.model()
+    assert page.run.losses == whole.run.losses
+    page.click("half_step")
+    assert page.session.half["part"] == "forward"
+    page.train()  # what else trains ends the mode
+    page.run_script()
+    assert page.session.half is None
+    assert page.run.steps == 2  # the begun step was finished first
+
+
+def test_a_begun_step_is_there_again_after_a_reload_and_gone_after_reset(open_page):
+    page = open_page()
+    page.click("half_step")
+    page.click("half_step")
+    again = open_page(run=page.run.id)
+    assert again.session.half["part"] == "loss"
+    again.click("reset")
+    assert again.session.half is None
+
+
+def test_without_the_view_that_shows_it_there_is_no_half_step(open_page):
+    assert "half_step" in keys(open_page())
+    assert "half_step" not in keys(open_page(hide="step"))
+
+
+def test_what_is_no_number_is_drawn_of_a_half_step_as_a_word():
+    tensors = [{"name": "loss", "shape": [], "values": float("nan"), "before": None}]
+    wide = {"name": "logits", "shape": [20, 9], "values": [[float("inf")] * 9] * 20, "before": None}
+    drawn = live._drawable({"part": "loss", "source": "def", "tensors": [*tensors, wide]})
+    assert drawn["tensors"][0]["values"] == "nan"
+    assert drawn["tensors"][1]["values"] == [["inf"] * 8] * 8

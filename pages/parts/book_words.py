@@ -209,8 +209,8 @@ def reasons() -> dict[str, str]:
             "same, for they are drawn before."
         ),
         "drop_last": _(
-            "The last row of each epoch is trained on as well, so that the weights differ from the third "
-            "batch on. The order of each epoch is the same."
+            "The row that is left over in each epoch is trained on too, as a batch of its own: a loss more "
+            "per epoch, and other weights from then on. The order of each epoch is the same."
         ),
         "own_generator": _(
             "The order comes from a generator that starts at the seed itself, and no longer from the "

@@ -37,6 +37,7 @@ def keys() -> list[tuple[str, str]]:
     return [
         ("P", _("Play or pause")),
         ("B", _("Step batch: train on one batch")),
+        ("H", _("Half step: forward, loss, backward, optimizer step, one by one")),
         ("E", _("Step epoch: train to the end of the epoch")),
         ("X", _("Reset: a new run with the settings on the left")),
         ("N", _("New seed: other weights, another order of the batches")),

@@ -7,6 +7,7 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import contextlib
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,8 @@ class Session:
     run: Run
     speed: int = DEFAULT_SPEED
     screen: Screen = field(default_factory=Screen)
+    half: dict[str, Any] | None = None
+    half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
@@ -107,6 +110,7 @@ class Session:
             pool.close(new)
             raise
         old, self.run, self.config = self.run, new, config
+        self.half = None
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
         self.notices.clear()
@@ -114,10 +118,12 @@ class Session:
     def check_locked(self, config: Config) -> None:
         """A ToytrainError if the Config changes what the address locks, on whichever page it was made."""
         for name in FIELDS:
-            if self.screen.locks(name) and getattr(config, name) != getattr(self.config, name):
+            # Own points are no control of their own: who locks the dataset means them too.
+            is_locked = self.screen.locks("dataset" if name == "rows" else name)
+            if is_locked and getattr(config, name) != getattr(self.config, name):
                 raise ToytrainError(
                     _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
-                        name=name, value=_shown(getattr(self.config, name))
+                        name=name, value=_told(name, getattr(self.config, name))
                     ),
                     field=name,
                     code="locked",
@@ -323,6 +329,31 @@ def attempt(command) -> None:
         command()
     except ToytrainError as error:
         session.refuse(error)
+
+
+def half_step() -> None:
+    """Do the next part of a step; what it answers stands beside the views until something else trains."""
+    session: Session = st.session_state[MEMORY]
+
+    def go_on() -> None:
+        session.half = session.run.half_step()
+
+    attempt(go_on)
+
+
+def half() -> dict[str, Any] | None:
+    """Where the step stands that one goes through part by part (see engine/half_steps.py), or None."""
+    session: Session = st.session_state[MEMORY]
+    run = session.run
+    if session.half is None and run.status == "paused" and session.half_asked != run.id:
+        session.half_asked = run.id  # once per run: after a reload the engine may still stand within a step
+        with contextlib.suppress(ToytrainError):
+            session.half = run.begun_step()
+    if session.half:
+        is_whole = session.half["number"] == 3
+        if run.playing or run.steps not in (session.half["step"], session.half["step"] + is_whole):
+            session.half = None
+    return session.half
 
 
 def reset() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
@@ -53,6 +54,7 @@ class Pool:
         self._stopping = threading.Event()
         self._most_workers = workers or self.classroom.workers or _cores()
         self._book_sources: dict[str, str] = {}
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self.workers: list[WorkerProcess] = [WorkerProcess(self)]
         threading.Thread(target=self._start_workers, name="toytrain-start-workers", daemon=True).start()
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
@@ -121,7 +123,9 @@ class Pool:
 
     def reader(self) -> Reader:
         """A visitor's Reader of the book."""
-        return Reader(lambda name, **arguments: self._least_loaded_warm().ask(name, "", **arguments))
+        reader = Reader(lambda name, **arguments: self._least_loaded_warm().ask(name, "", **arguments))
+        self._readers.add(reader)
+        return reader
 
     def book_sources(self, seconds: float) -> dict[str, str]:
         """The code of each section of the book; empty while no worker is warm."""
@@ -179,6 +183,8 @@ class Pool:
         """Save what is new and end every worker. No process is left."""
         with self._lock:  # no worker is started after this
             self._stopping.set()
+        for reader in list(self._readers):
+            reader.stop()
         for run in list(self.runs.values()):
             self._save(run)
         for worker in self.workers:

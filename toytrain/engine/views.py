@@ -15,6 +15,7 @@ import torch
 from ..data import Data
 from ..snapshot import Snapshot
 from ..trainer import Trainer
+from . import charts
 from .frame import Array
 
 RESOLUTION = 100
@@ -70,7 +71,10 @@ def boundary(look: Look) -> dict[str, Array]:
     return {"picture": ("u1", picture.numpy().tobytes()), "wrong": ("u1", bits.tobytes())}
 
 
-VIEWS: dict[str, Callable[..., dict[str, Array]]] = {view.__name__: view for view in (boundary,)}
+VIEWS: dict[str, Callable[..., dict[str, Array]]] = {
+    view.__name__: view
+    for view in (boundary, charts.weights, charts.gradients, charts.activity, charts.rates)
+}
 
 
 def _finite(value: float) -> float | None:

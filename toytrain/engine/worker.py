@@ -27,10 +27,11 @@ from ..devices import find_devices, get_device
 from ..edits import Edits
 from ..errors import ToytrainError
 from ..random_state import get_random_state, set_random_state
+from ..rate_finder import RateFinder
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, half_steps, lab, predictions
+from . import book, changes, data_views, half_steps, lab, predictions, rate_search
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -75,6 +76,7 @@ class Hosted:
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
         self.rate = 0.0
+        self.finder: RateFinder | None = None
 
     @property
     def data(self) -> Data:
@@ -480,6 +482,7 @@ class Worker:
             "view": {
                 "task": run.config.task,
                 "classes": run.config.classes,
+                "activation": run.config.activation,
                 "extent": data.extent,
                 "resolution": RESOLUTION,
                 "train_points": len(data.train),
@@ -527,6 +530,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         changes.edit_weight,
         half_steps.half_step,
         half_steps.begun_step,
+        rate_search.find_learning_rate,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,

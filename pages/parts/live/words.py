@@ -75,10 +75,68 @@ def words() -> dict[str, str]:
             "Loss after {step} batches: {smoothed} smoothed over the latest training batches, "
             "{train} on the training data, {test} on the test data"
         ),
+        # the charts under tabs (charts.js)
+        "charts": _("Charts"),
+        "loss_help": _("The loss of each batch, and on the test data"),
+        "tab_rates": _("Rate"),
+        "gradients": _("Gradients"),
+        "gradients_help": _(
+            "How strongly each layer is asked to change; a layer with far smaller gradients than the others "
+            "hardly learns"
+        ),
+        "tab_weights": _("Weights"),
+        "weights_help": _("How large the weights of each layer are"),
+        "tab_activity": _("ReLUs"),
+        "activity_help": _("How often each neuron is above 0, and which are dead"),
+        # and those beside the loss (layer_charts.js, figure_view.js)
+        "hidden_layer": _("hidden {number}"),
+        "output_layer": _("output"),
+        "rates_explains": _("How long the steps are: always the same, set by hand, or by a schedule."),
+        "rates_say": _("Learning rate {rate} after {step} batches; it has changed {changes} times."),
+        "weights_explain": _(
+            "How many weights have which size: close to 0 at first, spread out after learning."
+        ),
+        "layer_within": _("{layer}: within ±{reach}"),
+        "gradients_explain": _(
+            "How strongly the loss on 256 training rows asks each layer to change, while open."
+        ),
+        "layer_norm": _("{layer}: {norm}"),
+        "over_time": _("over time"),
+        "over_time_help": _("The norm of each layer's gradient, batch after batch"),
+        "now": _("now"),
+        "now_help": _("How many entries of each layer's gradient have which size"),
+        "norm": _("norm"),
+        "activity_explains": _(
+            "On how many training rows each neuron is above 0. Never (outlined): dead, it learns no more."
+        ),
+        "no_relu": _(
+            "There is no ReLU in this network, and so none can die: its activation is {activation}."
+        ),
+        "layer_dead": _("{layer}: {dead} of {width} dead"),
+        "share_of_rows": _("share of rows"),
         # one step (step.js)
         "one_step": _("What one step does"),
         "backward": _("what backward() does"),
         "backward_help": _("The same step as single operations, as the fast step trains it"),
+        # one step, part by part (half_step.js)
+        "part_forward": _("forward"),
+        "part_loss": _("loss"),
+        "part_backward": _("backward"),
+        "part_optimizer step": _("optimizer step"),
+        "about_forward": _(
+            "Epoch {epoch}, batch {batch}: the network turns each row of features into a row of logits."
+        ),
+        "about_loss": _("One number says how far the logits are from the labels."),
+        "about_backward": _(
+            "Each weight and bias gets its gradient: how fast the loss grows with it. None has changed yet."
+        ),
+        "about_optimizer step": _(
+            "The optimizer moves each weight and bias against its gradient. The colour shows the change."
+        ),
+        "tensors": _("Tensors of this part"),
+        "first_values": _("the first {rows} × {columns}"),
+        "largest_change": _("changed by at most {change} here"),
+        "changed_from": _("{before} → {after}"),
         # the data page (gallery.js, points.js)
         "datasets": _("Datasets"),
         "refused": _("not with these settings"),

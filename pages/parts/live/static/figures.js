@@ -43,6 +43,10 @@ export function ticks(low, high, wanted = 7) {
   return result;
 }
 
+/** A size in three digits: 0.123, 4.56, 1.2e−5. */
+export const short = known((number) =>
+  Math.abs(number) >= 1e-3 && Math.abs(number) < 1e4 ? String(Number(number.toPrecision(3))) : number.toExponential(1));
+
 /** Any float32 of a layer: 0.1234, −12.345, 1.2e+7, nan, inf. */
 export const value = known((number) => {
   if (Number.isNaN(number)) return "nan";

@@ -5,8 +5,8 @@
 // When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
 
 import { Boundary } from "./boundary.js";
+import { Charts } from "./charts.js";
 import { h, loadStylesheet, translator } from "./dom.js";
-import { LossChart } from "./loss.js";
 import { mount } from "./mounting.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
@@ -16,8 +16,8 @@ import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
-// By the name that hides them. Of the numbers only the figures can be hidden: what the run does is always said.
-const VIEWS = { numbers: Numbers, boundary: Boundary, loss: LossChart, step: StepPanel };
+// By the name that hides them; the charts have a name each (Charts.names). Of the numbers only the figures can be hidden: what the run does is always said.
+const VIEWS = { numbers: Numbers, boundary: Boundary, charts: Charts, step: StepPanel };
 
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
@@ -48,8 +48,10 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    if (!before || !equal(data.words, before.words) || !equal(data.hidden, before.hidden)) this.#build(data);
-    else this.#restyle();
+    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
+    if (isBuilt) this.#restyle();
+    else this.#build(data);
+    this.#goThrough(data.half, isBuilt ? before.half : undefined);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
   }
@@ -73,11 +75,18 @@ class LiveViews {
       hidden,
     };
     this.#unmountViews();
-    const shown = Object.entries(VIEWS).filter(([name]) => name === "numbers" || !hidden.includes(name));
+    const isShown = (name, View) => name === "numbers" || (View.names ?? [name]).some((one) => !hidden.includes(one));
+    const shown = Object.entries(VIEWS).filter(([name, View]) => isShown(name, View));
     this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();
+  }
+
+  // While somebody goes through one step, its panel takes the place of the loss and the network.
+  #goThrough(half, before) {
+    this.#grid.classList.toggle("toytrain-halving", Boolean(half && this.#views.step));
+    if (!equal(half, before)) this.#views.step?.goThrough(half);
   }
 
   #unmountViews() {
