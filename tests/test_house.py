@@ -117,7 +117,17 @@ ALLOWED = {
         "task",
         "trainer",
     },
-    "__main__": {"checkpoint", "config", "distributed", "errors", "script", "trainer"},
+    "__main__": {
+        "checkpoint",
+        "config",
+        "datasets",
+        "distributed",
+        "errors",
+        "rows",
+        "script",
+        "table",
+        "trainer",
+    },
 }
 SESSION = ROOT / "pages/parts/session.py"
 

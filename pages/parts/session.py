@@ -119,10 +119,12 @@ class Session:
     def check_locked(self, config: Config) -> None:
         """A ToytrainError if the Config changes what the address locks, on whichever page it was made."""
         for name in FIELDS:
-            if self.screen.locks(name) and getattr(config, name) != getattr(self.config, name):
+            # Own points are no control of their own: who locks the dataset means them too.
+            is_locked = self.screen.locks("dataset" if name == "rows" else name)
+            if is_locked and getattr(config, name) != getattr(self.config, name):
                 raise ToytrainError(
                     _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
-                        name=name, value=_shown(getattr(self.config, name))
+                        name=name, value=_told(name, getattr(self.config, name))
                     ),
                     field=name,
                     code="locked",
