@@ -97,4 +97,4 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run, here.screen, session.half())
+live.show(run, here.config, here.screen, session.half())
