@@ -33,7 +33,7 @@ def ask_settings() -> None:
     """The widgets of the sidebar; what they say is read by `session.book_settings`."""
     names = book_words.settings()
     with st.sidebar:
-        st.subheader(_("Settings of the book"))
+        st.subheader(_("Settings"))
         st.caption(_("Change one, and see which figures move. What has been run is run again."))
         columns = st.columns(2)
         for place, name in enumerate(SIDEBAR):

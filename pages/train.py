@@ -31,6 +31,8 @@ def show_downloads(here: session.Session) -> None:
                                )  # fmt: skip
         st.caption(_("Address of this experiment; whoever opens it gets a run of their own:"))
         st.code(session.share_address(), language=None, wrap_lines=True)
+        if here.leaves_points_out:
+            st.caption(_("The own points are too many for an address: send them along as CSV (page Data)."))
         st.caption(_("Address at which others watch this run and cannot touch it:"))
         st.code(session.watch_address(), language=None, wrap_lines=True)
 
@@ -98,4 +100,5 @@ if here.pending:
                              .format(settings=settings)))  # fmt: skip
 
 sets_rate = here.screen.shows("learning_rate") and not here.screen.locks("learning_rate")
-live.show(run, here.screen, session.half(), partial(rate_search.show, here) if sets_rate else None)
+find_rate = partial(rate_search.show, here) if sets_rate else None
+live.show(run, here.config, here.screen, session.half(), find_rate)

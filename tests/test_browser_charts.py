@@ -55,7 +55,7 @@ def test_a_rate_is_found_on_a_copy_and_taken_over(visit):
     visitor.click("Find a rate")
     dialog = visitor.page.get_by_role("dialog")
     dialog.get_by_text("Use this rate").wait_for()
-    suggested = float(dialog.get_by_label("learning rate").input_value())
+    suggested = float(dialog.get_by_role("spinbutton", name="learning rate").input_value())
     assert 1e-5 < suggested <= 1
     dialog.get_by_role("button", name="Use this rate").click()
     dialog.wait_for(state="detached")

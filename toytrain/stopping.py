@@ -4,7 +4,7 @@ They are judged after each epoch on the test data, whose loss and score the run 
 """
 
 import math
-from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .config import Config
@@ -35,11 +35,12 @@ class Stopping:
         name = TASKS[config.task].score_name
         return cls(config.target_loss, config.target_accuracy, config.patience, name)
 
-    def again(self, tests: array) -> "Stopping":
+    def again(self, tests: Iterable[float]) -> "Stopping":
         """The same conditions after these rows of (step, test loss, test score)."""
         fresh = Stopping(self.target_loss, self.target_accuracy, self.patience, self.score_name)
-        for row in range(0, len(tests), 3):
-            fresh.look(tests[row + 1], tests[row + 2])
+        numbers = iter(list(tests))
+        for _step, loss, score in zip(numbers, numbers, numbers, strict=True):
+            fresh.look(loss, score)
         return fresh
 
     def look(self, loss: float, score: float) -> None:

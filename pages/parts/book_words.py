@@ -187,7 +187,7 @@ def reasons() -> dict[str, str]:
     return {
         "seed": _(
             "The seed decides the first weights and the order of the batches: whatever draws a random number "
-            "moves. What is counted, given or proved stays."
+            "moves. What no random number goes into stays."
         ),
         "batch_size": _(
             "Other batches average other gradients, and an epoch has another number of steps. The order of "
