@@ -29,6 +29,8 @@ def show_downloads(here: session.Session) -> None:
                                )  # fmt: skip
         st.caption(_("Address of this experiment; whoever opens it gets a run of their own:"))
         st.code(session.share_address(), language=None, wrap_lines=True)
+        if here.leaves_points_out:
+            st.caption(_("The own points are too many for an address: send them along as CSV (page Data)."))
         st.caption(_("Address at which others watch this run and cannot touch it:"))
         st.code(session.watch_address(), language=None, wrap_lines=True)
 
@@ -95,4 +97,4 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run, here.screen, session.half())
+live.show(run, here.config, here.screen, session.half())
