@@ -167,6 +167,7 @@ def test_an_evaluation_through_a_loader_moves_what_the_lesson_says(page):
     page.set("evaluate", "loader")
     _book, here, verdict = page.figures()["losses_as_printed"]
     assert (here, verdict) == ("0.75 0.65 0.25 0.11 0.06 0.03", "differs from the book")
+    assert page.says("evaluate = through a DataLoader")
     page.set("evaluate", "tensors")
     assert page.verdicts()["losses_as_printed"] == "as in the book"
     assert page.says("No figure has moved.")

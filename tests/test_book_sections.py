@@ -12,9 +12,9 @@ import pytest
 import torch
 from conftest import ROOT, same, wait_until
 
-from toytrain import Config, ToytrainError
+from toytrain import Config, ToytrainError, distributed
 from toytrain.book import FIGURES, SECTIONS, Figure, Settings
-from toytrain.book.ranks import RANKS
+from toytrain.book.ranks import RANKS, train_in_processes
 from toytrain.book.run import run, sources
 from toytrain.engine.worker import Worker
 
@@ -332,3 +332,32 @@ def test_what_cannot_be_computed_is_said_at_its_place(pool):
     wait_until(lambda: not reader.running, 60)
     assert "full batch" in reader.answers["distributed", "two_processes"].error
     assert reader.answers["distributed", "one_process"].computed
+
+
+def test_nothing_is_left_of_a_reader_that_is_stopped(pool):
+    reader = pool.reader()
+    reader.run(["dataloader"], Settings(num_workers=1))
+    wait_until(lambda: reader._reading._process, 30)
+    process = reader._reading._process
+    reader.stop()
+    process.wait(10)
+    assert not reader.running
+
+
+def test_ranks_that_are_runs_of_their_own_give_the_figures_of_the_book_too(monkeypatch):
+    """On request they are processes, whose figures test_distributed tests: a replay will do here."""
+    opened = []
+
+    def open_replay(cluster, config, ranks, kind, **arguments):
+        opened.append(kind)
+        return really_open(cluster, config, ranks, "replay", **arguments)
+
+    really_open = distributed.Cluster.open
+    monkeypatch.setattr(distributed.Cluster, "open", open_replay)
+    try:
+        computed = train_in_processes("two_processes", Settings(), lambda: False)
+    finally:
+        distributed.stop()
+    assert opened == ["real"]
+    assert len(computed) == 3
+    assert all(FIGURES[key].agrees(value) for key, value in computed.items())

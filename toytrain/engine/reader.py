@@ -42,7 +42,8 @@ class Answer:
 
 
 class Reader:
-    """The answers so far, by experiment; a new one takes the place of the one before.
+    """The answers so far, by experiment; a new one takes the place of the one before. `version` grows with
+    each.
 
     `ask(name, **arguments)` puts a command to a worker and gives the Future of its answer.
     """
@@ -54,6 +55,7 @@ class Reader:
         self._asked: dict[str, Settings] = {}  # the sections ever asked for, with what they were asked for
         self._real = False
         self.answers: dict[Experiment, Answer] = {}
+        self.version = 0
 
     @property
     def running(self) -> bool:
@@ -78,11 +80,18 @@ class Reader:
         with self._lock:
             wanted = {*sections, *(key for key, _ in self.waiting)}
             if self._reading:
-                self._reading.cancelled.set()
+                self._reading.cancel()
             self._real = real
             self._asked |= {key: SECTIONS[key].heeded(settings) for key in wanted}
             self._reading = _Reading(self, [key for key in SECTIONS if key in wanted], settings, real)
         self._reading.thread.start()
+
+    def stop(self) -> None:
+        """Give up what is under way; no process is left of it."""
+        with self._lock:
+            if self._reading:
+                self._reading.cancel()
+            self._reading = None
 
     def follow(self, settings: Settings) -> None:
         """Compute again what has been asked for and depends on what is another setting now."""
@@ -95,6 +104,7 @@ class Reader:
         with self._lock:
             if self._reading is reading:
                 self.answers[experiment] = answer
+                self.version += 1
                 reading.waiting.remove(experiment)
 
 
@@ -109,6 +119,13 @@ class _Reading:
         self.thread = threading.Thread(target=self._read, name="toytrain-book", daemon=True)
         self._reader = reader
         self._real = real
+        self._process: subprocess.Popen | None = None
+
+    def cancel(self) -> None:
+        """Compute nothing more; what waits for a process waits no longer."""
+        self.cancelled.set()
+        if self._process:
+            self._process.kill()
 
     def _read(self) -> None:
         todo = list(self.waiting)
@@ -173,18 +190,17 @@ class _Reading:
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
-        # This thread waits for lines: what ends the process ends that too.
-        threading.Thread(target=self._end_in_time, args=(process,), daemon=True).start()
+        self._process = process
+        if self.cancelled.is_set():
+            process.kill()
+        too_long = threading.Timer(PROCESS_WITHIN, process.kill)
+        too_long.daemon = True
+        too_long.start()
         left = list(experiments)
         with process:
             for line in process.stdout or ():
                 answer = json.loads(line)
                 self._tell(left.pop(0), answer.get("computed"), answer.get("error", ""))
+        too_long.cancel()
         for experiment in left:
             self._tell(experiment, error="The process that loads the batches has ended; press Run again.")
-
-    def _end_in_time(self, process: subprocess.Popen) -> None:
-        waited = 0.0
-        while process.poll() is None and not self.cancelled.wait(0.1) and waited < PROCESS_WITHIN:
-            waited += 0.1
-        process.kill()

@@ -166,6 +166,17 @@ class Run:
         self.until = 0
         return self._ask("half_step")
 
+    def find_learning_rate(self) -> dict[str, Any]:
+        """Search for a learning rate on a copy of the run, which itself goes on untouched.
+
+        Returns `rates`, `losses`, `smoothed` (equally long) and `suggestion`, a rate or None; see
+        RateFinder. It takes some hundred batches of time, and other runs have their turns meanwhile.
+        """
+        found = self._ask("find_learning_rate", begin=True)
+        while not found["done"]:
+            found = self._ask("find_learning_rate", begin=False)
+        return found
+
     def begun_step(self) -> dict[str, Any] | None:
         """What the last half_step returned, None between two steps."""
         return self._ask("begun_step")

@@ -27,12 +27,14 @@ from ..devices import find_devices, get_device
 from ..edits import Edits
 from ..errors import ToytrainError
 from ..random_state import get_random_state, set_random_state
+from ..rate_finder import RateFinder
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, half_steps, lab, predictions
+from . import book, changes, data_views, half_steps, lab, predictions, rate_search
 from .frame import FIGURES, Frame
-from .views import RESOLUTION, Look
+from .neurons import RESOLUTION, describe_network
+from .views import Look
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
@@ -75,6 +77,7 @@ class Hosted:
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
         self.rate = 0.0
+        self.finder: RateFinder | None = None
 
     @property
     def data(self) -> Data:
@@ -447,7 +450,7 @@ class Worker:
         run.told_status = run.status
         views, kept = {}, None
         if looked:
-            look = Look(run.trainer, snapshot, run.data, run.label_range)
+            look = Look(run.trainer, snapshot, run.config, run.data, run.label_range)
             header |= look.figures()
             views = {view: look.arrays(view) for view in run.stale}
             run.shown |= run.wanted
@@ -471,21 +474,25 @@ class Worker:
         data = run.data
         points = torch.cat([data.train_points, data.test_points])
         labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
+        network, feature_maps = describe_network(run.trainer.model, run.config, data)
         return {
             "has_initial_weights": run.trainer.initial_weights is not None,
             "arrays": {
                 "points": ("f4", points.numpy().tobytes()),
                 "labels": ("f4", labels.numpy().tobytes()),
+                **feature_maps,
             },
             "view": {
                 "task": run.config.task,
                 "classes": run.config.classes,
+                "activation": run.config.activation,
                 "extent": data.extent,
                 "resolution": RESOLUTION,
                 "train_points": len(data.train),
                 "test_points": len(data.test),
                 "score": run.trainer.task.score_name,
                 "epochs": run.config.epochs,
+                "network": network,
                 "label_range": run.label_range,
                 "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
@@ -527,6 +534,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         changes.edit_weight,
         half_steps.half_step,
         half_steps.begun_step,
+        rate_search.find_learning_rate,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,

@@ -9,7 +9,7 @@ from ..ranks import RANKS, figures_of
 
 
 def deal_shards(settings):
-    config = config_of(settings)
+    config = replace(config_of(settings), drop_last=False)  # which rows are dealt does not depend on it
     one, two = (make_plan(config, Ranks(world_size), settings.epochs) for world_size in (1, 2))
     eight = Ranks(8).rows_per_rank(len(one.points)) // settings.batch_size
     return {
