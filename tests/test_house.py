@@ -96,6 +96,7 @@ ALLOWED = {
         "script",
         "snapshot",
         "table",
+        "task",
         "trace",
         "trainer",
     },

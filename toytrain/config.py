@@ -111,7 +111,7 @@ class Config:
     dropout: float = option(0.0, "Share of hidden values set to zero at random while training.",
                             "network", low=0, high=0.9, step=0.1)  # fmt: skip
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
-    learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
+    learning_rate: float = option(0.1, "How far a step goes. It may change while the run goes on.",
                                   "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
     schedule: str = option("constant", "How the learning rate changes at the end of each epoch: step "
                            "(StepLR), cosine (CosineAnnealingLR) or warmup (LinearLR, from a third of the "

@@ -40,7 +40,8 @@ DEFAULT_SPEED = 100
 OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
 RESTORE_WITHIN = 20.0  # the same, where the engine may have to warm up first
 MEMORY = "toytrain"
-GALLERY, PAD = "gallery", "pad"  # keys of components
+LIVE, GALLERY, PAD = "live", "gallery", "pad"  # keys of components
+AT_NETWORK = ("hidden", "features")  # fields that can be changed at the network view
 TOO_LONG = "too-many"  # stands in the address for own points that it cannot carry
 
 
@@ -80,6 +81,11 @@ class Session:
             for name in FIELDS
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
+
+    @property
+    def leaves_points_out(self) -> bool:
+        """Whether there are more own points than an address can carry."""
+        return self.config.dataset == OWN and len(self.config.rows) > MOST_IN_ADDRESS
 
     def key(self, name: str) -> str:
         """The key of a field's widget."""
@@ -279,14 +285,32 @@ def change(name: str) -> None:
     """A widget's callback: take its value into the Config, or keep a sentence that says why not."""
     session: Session = st.session_state[MEMORY]
     session.notices.clear()
-    if _apply(session, name):
-        for other in list(session.refused):  # what was refused beside the old value may fit the new one
-            _apply(session, other)
+    if _apply(session, name, _value_of_widget(session, name)):
+        _apply_refused(session)
 
 
-def _apply(session: Session, name: str) -> bool:
-    """Whether the value that a field's widget shows is now the Config's."""
-    value = st.session_state[session.key(name)]
+def change_at_network() -> None:
+    """The live views' callback: hidden layers or features were changed at the network itself."""
+    session: Session = st.session_state[MEMORY]
+    session.notices.clear()
+    for name, value in st.session_state[LIVE].change.items():
+        if name in AT_NETWORK and _apply(session, name, tuple(value)):
+            session.show_again(name)
+            _apply_refused(session)
+
+
+def _value_of_widget(session: Session, name: str) -> Any:
+    return st.session_state[session.key(name)]
+
+
+def _apply_refused(session: Session) -> None:
+    """What was refused beside an old value may fit the new one."""
+    for name in list(session.refused):
+        _apply(session, name, _value_of_widget(session, name))
+
+
+def _apply(session: Session, name: str, value: Any) -> bool:
+    """Whether this value of a field is now the Config's."""
     try:
         if isinstance(value, str) and isinstance(FIELDS[name].default, tuple):
             value = parse(FIELDS[name], value)
@@ -308,7 +332,7 @@ def _apply(session: Session, name: str) -> bool:
 def _take(session: Session, config: Config, name: str) -> None:
     """Let a Config reach the run if nothing is lost by that; otherwise keep it for Reset."""
     run = session.run
-    if run.steps == 0 and not run.playing and not run.has_initial_weights:
+    if run.steps == 0 and not run.playing and not run.has_initial_weights and not run.edits:
         session.start(config)
         return
     session.check_locked(config)
@@ -329,6 +353,34 @@ def attempt(command) -> None:
         command()
     except ToytrainError as error:
         session.refuse(error)
+
+
+def pause() -> None:
+    """The live views' callback: a weight is about to be edited, so the run stands still."""
+    run = st.session_state[MEMORY].run
+    if run.playing:
+        attempt(run.pause)
+
+
+def edit_weight() -> None:
+    """The live views' callback: a weight was set by hand."""
+    session: Session = st.session_state[MEMORY]
+    edit = st.session_state[LIVE].edit
+    if edit["run"] == session.run.stream_token:  # else the run that was seen has been replaced since
+        attempt(lambda: _edit_weight(session.run, edit["key"], tuple(edit["index"]), edit["value"]))
+
+
+def _edit_weight(run: Run, key: str, index: tuple[int, ...], value: float) -> None:
+    before = run.note
+    place = f"{key}[{', '.join(map(str, index))}]"
+    run.note = _("{place} was set to {value} by hand; the script sets it there too.").format(
+        place=place, value=f"{value:g}"
+    )
+    try:
+        run.edit_weight(key, index, value)
+    except ToytrainError:
+        run.note = before
+        raise
 
 
 def half_step() -> None:
@@ -379,6 +431,14 @@ def new_seed() -> None:
     config = session.config
     attempt(lambda: session.start(replace(config, seed=(config.seed + 1) % 2**32)))
     session.show_again("seed")
+
+
+def use_rate(rate: float) -> None:
+    """Let the run take this learning rate, as its widget does."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _take(session, replace(session.config, learning_rate=rate), "learning_rate"))
+    session.refused.pop("learning_rate", None)
+    session.show_again("learning_rate")
 
 
 def set_speed() -> None:

@@ -33,8 +33,9 @@ from ..snapshot import Snapshot
 from ..trainer import Trainer
 from . import book, changes, data_views, half_steps, lab, predictions, rate_search
 from .frame import FIGURES, Frame
+from .neurons import RESOLUTION, describe_network
 from .turns import Turns
-from .views import RESOLUTION, Look
+from .views import Look
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
@@ -456,7 +457,7 @@ class Worker:
         run.told_status = run.status
         views, kept = {}, None
         if looked:
-            look = Look(run.trainer, snapshot, run.data, run.label_range)
+            look = Look(run.trainer, snapshot, run.config, run.data, run.label_range)
             header |= look.figures()
             views = {view: look.arrays(view) for view in run.stale}
             run.shown |= run.wanted
@@ -480,11 +481,13 @@ class Worker:
         data = run.data
         points = torch.cat([data.train_points, data.test_points])
         labels = torch.cat([data.train.labels, data.test.labels]).flatten().float()
+        network, feature_maps = describe_network(run.trainer.model, run.config, data)
         return {
             "has_initial_weights": run.trainer.initial_weights is not None,
             "arrays": {
                 "points": ("f4", points.numpy().tobytes()),
                 "labels": ("f4", labels.numpy().tobytes()),
+                **feature_maps,
             },
             "view": {
                 "task": run.config.task,
@@ -496,6 +499,7 @@ class Worker:
                 "test_points": len(data.test),
                 "score": run.trainer.task.score_name,
                 "epochs": run.config.epochs,
+                "network": network,
                 "label_range": run.label_range,
                 "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
