@@ -433,6 +433,14 @@ def new_seed() -> None:
     session.show_again("seed")
 
 
+def use_rate(rate: float) -> None:
+    """Let the run take this learning rate, as its widget does."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _take(session, replace(session.config, learning_rate=rate), "learning_rate"))
+    session.refused.pop("learning_rate", None)
+    session.show_again("learning_rate")
+
+
 def set_speed() -> None:
     """The speed selector's callback."""
     session: Session = st.session_state[MEMORY]
