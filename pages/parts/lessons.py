@@ -117,5 +117,5 @@ STYLE = """<style>
 .stSidebar .st-key-lesson { gap: 0.5rem; padding-bottom: 0.75rem; font-size: 0.9375rem; }
 .stSidebar .st-key-lesson p { font-size: inherit; line-height: 1.45; }
 .stSidebar .st-key-lesson [data-testid="stCaptionContainer"] p { font-size: 0.8125rem; }
-.stApp:has(.stSidebar[data-collapsed="false"]) .stElementContainer:has(.toytrain-lesson-now) { display: none; }
+.stApp:has([data-collapsed="false"]) .stElementContainer:has(.toytrain-lesson-now) { display: none; }
 </style>"""
