@@ -61,6 +61,12 @@ export class Network {
     this.#settings = settings;
     this.#heads = new NetworkHeads(word, (hidden) => this.#changeHidden(hidden));
     this.#canvas.setAttribute("aria-label", word("warming"));
+    const enlarge = toggleButton(word("larger"), {
+      pressed: false,
+      title: word("larger_help"),
+      press: (larger) => this.element.parentElement.classList.toggle("toytrain-larger", larger),
+    });
+    enlarge.classList.add("toytrain-enlarge");
     this.#plane = h("div", { class: "toytrain-net-plane" }, this.#canvas, this.#neurons, this.#heads.columns,
       this.#readout);
     this.element = h("section", { class: "toytrain-block toytrain-network" },
@@ -68,11 +74,7 @@ export class Network {
         h("h2", { class: "toytrain-title" }, word("network")),
         h("p", { class: "toytrain-legend", title: word("signs_help") },
           "−", h("span", { class: "toytrain-ramp toytrain-signs" }), "+"),
-        h("div", { class: "toytrain-tools" }, this.#heads.layers,
-          toggleButton(word("larger"), {
-            pressed: false, title: word("larger_help"),
-            press: (larger) => this.element.parentElement.classList.toggle("toytrain-larger", larger),
-          }))),
+        h("div", { class: "toytrain-tools" }, this.#heads.layers, enlarge)),
       h("div", { class: "toytrain-net" }, this.#plane));
     this.#canvas.onpointermove = ({ offsetX, offsetY }) => this.#point({ x: offsetX, y: offsetY });
     this.#canvas.onpointerleave = () => this.#point(null);
