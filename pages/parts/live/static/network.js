@@ -83,8 +83,8 @@ export class Network {
       this.#press(this.#pointed);
     };
     this.#neurons.onkeydown = (event) => this.#steer(event);
-    this.#neurons.onfocusin = ({ target }) => this.#focus(target);
-    this.#neurons.onfocusout = () => this.#focus(null);
+    this.#neurons.addEventListener("focusin", ({ target }) => this.#focus(target));
+    this.#neurons.addEventListener("focusout", () => this.#focus(null));
     this.#resizes.observe(this.#plane);
     document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.#compose());
   }
@@ -393,7 +393,7 @@ export class Network {
   }
 
   #press(thing) {
-    if (!this.#isPressable(thing)) return;
+    if (!this.#isPressable(thing)) return this.#editor.close();
     if (thing.kind !== "neuron") this.#edit(thing);
     else if (thing.column === 0) this.#toggleFeature(this.#net.all_features[thing.index]);
     else this.#stage.toggle(thing.column - 1, thing.index);
