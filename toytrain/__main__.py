@@ -265,6 +265,8 @@ def _train(trainer, steps: int | None, process) -> None:
             bar.update()
     if stopped:
         print(f"{process.label}Stopped after {trainer.steps} batches.", file=sys.stderr)
+    if trainer.stopping.reason:
+        print(trainer.stopping.reason, file=sys.stderr)
     snapshot = trainer.snapshot()
     data = snapshot.data
     for name, dataset in ("Training", data.train), ("Test", data.test):

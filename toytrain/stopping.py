@@ -53,17 +53,17 @@ class Stopping:
             return
         if self.target_loss and loss <= self.target_loss:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test loss is {loss:.4g}, and the target was "
+                f"The test loss is {loss:.4g} after epoch {self.epochs}, and the target was "
                 f"{self.target_loss:g}."
             )
         elif self.target_accuracy and score >= self.target_accuracy:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test {self.score_name} is {score:.4g}, and the target "
-                f"was {self.target_accuracy:g}."
+                f"The test {self.score_name} is {score:.4g} after epoch {self.epochs}, and the target was "
+                f"{self.target_accuracy:g}."
             )
         elif self.patience and self.since >= self.patience:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test loss has not fallen below {self.best:.4g} for "
-                f"{self.patience} epochs."
+                f"The test loss has not fallen below {self.best:.4g} for {self.patience} epochs, up to epoch "
+                f"{self.epochs}."
             )
         self.ended = self.epochs if self.reason else 0

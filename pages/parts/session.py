@@ -82,6 +82,11 @@ class Session:
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
 
+    @property
+    def leaves_points_out(self) -> bool:
+        """Whether there are more own points than an address can carry."""
+        return self.config.dataset == OWN and len(self.config.rows) > MOST_IN_ADDRESS
+
     def key(self, name: str) -> str:
         """The key of a field's widget."""
         return f"field_{name}_{self.shown_again[name]}"
@@ -426,6 +431,14 @@ def new_seed() -> None:
     config = session.config
     attempt(lambda: session.start(replace(config, seed=(config.seed + 1) % 2**32)))
     session.show_again("seed")
+
+
+def use_rate(rate: float) -> None:
+    """Let the run take this learning rate, as its widget does."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _take(session, replace(session.config, learning_rate=rate), "learning_rate"))
+    session.refused.pop("learning_rate", None)
+    session.show_again("learning_rate")
 
 
 def set_speed() -> None:
