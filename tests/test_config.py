@@ -26,6 +26,11 @@ def draw(rng):
             values[name] = tuple(rng.randint(1, 64) for _ in range(rng.randint(*bounds.count)))
         elif bounds.choices:
             values[name] = rng.choice(bounds.choices)
+        elif name == "rows":
+            values[name] = ";".join(
+                f"{rng.gauss(0, 10)!r},{rng.uniform(-1e6, 1e6)!r},{label}"
+                for label in (0, 1, 2, *[1] * rng.randint(1, 9))
+            )
         elif kind is int:
             values[name] = rng.randint(bounds.low, bounds.high)
         else:
@@ -147,7 +152,8 @@ def test_a_text_that_is_no_object_of_settings_is_refused(text):
 NUMBERS = [name for name in FIELDS if limits(name).low is not None and limits(name).count is None]
 WHOLE = [name for name in NUMBERS if isinstance(FIELDS[name].default, int)]
 SWITCHES = [name for name in FIELDS if isinstance(FIELDS[name].default, bool)]
-NAMES = [name for name in FIELDS if isinstance(FIELDS[name].default, str)]
+NAMES = [name for name in FIELDS if limits(name).choices and limits(name).count is None]
+TEXTS = [name for name in FIELDS if limits(name).letters]
 SERIES = [name for name in FIELDS if isinstance(FIELDS[name].default, tuple)]
 
 
@@ -158,7 +164,7 @@ def just_beyond(name, towards):
 
 
 def test_every_field_is_of_one_kind_that_is_tried_below():
-    assert sorted(NUMBERS + SWITCHES + NAMES + SERIES) == sorted(FIELDS)
+    assert sorted(NUMBERS + SWITCHES + NAMES + TEXTS + SERIES) == sorted(FIELDS)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -251,11 +257,15 @@ def test_a_setting_that_a_choice_leaves_without_a_use_is_ignored():
 @pytest.mark.parametrize(
     ("values", "unused"),
     [
-        ({"optimizer": "sgd"}, {"classes"}),
-        ({"optimizer": "adam"}, {"classes", "momentum", "nesterov"}),
-        ({"optimizer": "rmsprop", "dataset": "blobs"}, {"nesterov"}),
-        ({"dataset": "plane"}, {"classes"}),
-        ({"dataset": "book"}, {"classes", "points", "noise", "data_seed", "test_fraction"}),
+        ({"optimizer": "sgd"}, {"classes", "rows"}),
+        ({"optimizer": "adam"}, {"classes", "rows", "momentum", "nesterov"}),
+        ({"optimizer": "rmsprop", "dataset": "blobs"}, {"nesterov", "rows"}),
+        ({"dataset": "plane"}, {"classes", "rows", "label_noise", "imbalance"}),
+        (
+            {"dataset": "book"},
+            {"classes", "rows", "points", "noise", "data_seed", "test_fraction", "label_noise", "imbalance"},
+        ),
+        ({"dataset": "own"}, {"classes", "points", "noise"}),
     ],
 )
 def test_a_config_knows_which_settings_have_no_use(values, unused):

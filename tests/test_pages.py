@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts import controls
 from pages.parts.session import MEMORY, SPEEDS
 from toytrain import Config, engine, make_data
-from toytrain.config import FIELDS, OPTIMIZERS, limits
+from toytrain.config import FIELDS, GROUPS, OPTIMIZERS, limits
 from toytrain.datasets import DATASETS
 
 pytestmark = pytest.mark.slow
@@ -108,6 +108,8 @@ def as_widget_holds(value):
     return value
 
 
+# Own points are drawn or uploaded on a page of their own.
+WITH_WIDGETS = {name for name in FIELDS if limits(name).group in GROUPS}
 # A value of each field that is permitted, trains, and is not the default.
 OTHERS = {
     "dataset": "circles",
@@ -116,6 +118,8 @@ OTHERS = {
     "classes": 3,
     "data_seed": 7,
     "test_fraction": 0.5,
+    "label_noise": 0.3,
+    "imbalance": 0.5,
     "features": ("x1", "x2", "x1*x2"),
     "hidden": (8, 8),
     "activation": "tanh",
@@ -138,8 +142,8 @@ OTHERS = {
 BESIDE = {"classes": {"dataset": "blobs"}, "nesterov": {"momentum": "0.9"}}
 
 
-def test_the_other_values_of_these_tests_are_of_every_field_but_the_device():
-    assert set(OTHERS) == set(FIELDS) - {"device"}
+def test_the_other_values_of_these_tests_are_of_every_field_with_a_widget_but_the_device():
+    assert set(OTHERS) == WITH_WIDGETS - {"device"}
     assert all(getattr(Config(), name) != value for name, value in OTHERS.items())
 
 
@@ -150,7 +154,7 @@ def test_the_other_values_of_these_tests_are_of_every_field_but_the_device():
 @pytest.mark.parametrize("dataset", ["moons", "blobs", "book", "gaussians"])
 def test_every_field_has_a_widget_unless_it_means_nothing_beside_the_others(open_page, dataset, optimizer):
     page = open_page(dataset=dataset, optimizer=optimizer)
-    assert set(page.widgets()) == {name for name in FIELDS if page.config.uses(name)}
+    assert set(page.widgets()) == {name for name in WITH_WIDGETS if page.config.uses(name)}
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -161,15 +165,15 @@ def test_a_field_is_hidden_only_where_it_changes_no_data(dataset):
         data = make_data(config)
         return [data.train_points.tolist(), data.train.labels.tolist(), data.test_points.tolist()]
 
-    for name in ("points", "noise", "data_seed", "test_fraction"):
+    for name in ("points", "noise", "data_seed", "test_fraction", "label_noise", "imbalance"):
         changed = replace(config, **{name: OTHERS[name]})
         assert (numbers(changed) != numbers(config)) == config.uses(name)
 
 
 def test_every_widget_has_a_name_and_says_what_it_does_what_is_permitted_and_where_the_book_has_it(open_page):
     widgets = open_page(dataset="blobs").widgets()
-    assert set(widgets) == set(FIELDS)
-    assert len({widget.label for widget in widgets.values()}) == len(FIELDS)
+    assert set(widgets) == WITH_WIDGETS
+    assert len({widget.label for widget in widgets.values()}) == len(WITH_WIDGETS)
     for name, widget in widgets.items():
         bounds = limits(name)
         assert widget.label

@@ -23,6 +23,14 @@ from toytrain.script import write_script
 COUNT = 4 * len(DATASETS)
 
 
+def draw_rows(rng):
+    """Own points of two to four classes, their coordinates with all digits."""
+    classes = rng.randint(2, 4)
+    return ";".join(
+        f"{rng.gauss(0, 2)!r},{rng.gauss(0, 2)!r},{number % classes}" for number in range(rng.randint(20, 90))
+    )
+
+
 def draw(rng, number):
     """A Config that can train; the number deals datasets, optimizers and activations in turn."""
     dataset = list(DATASETS)[number % len(DATASETS)]
@@ -36,6 +44,9 @@ def draw(rng, number):
             classes=rng.randint(low, high),
             data_seed=rng.randint(0, 99),
             test_fraction=rng.choice([0.2, 0.5]),
+            label_noise=rng.choice([0, 0, 0.1, 0.4]),
+            imbalance=rng.choice([0, 0, 0.5]),
+            rows=draw_rows(rng) if dataset == "own" else Config().rows,
             features=tuple(rng.sample(FEATURES, rng.randint(1, 4))),
             hidden=tuple(rng.choices(range(1, 20), k=rng.randint(1, 3))),
             activation=activations[number % len(activations)],

@@ -656,6 +656,7 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("fast_step", {}),
         ("look", {"probe": "gradient"}),
         ("scripts", {}),
+        ("deal_epoch", {}),
     ],
 )
 def test_a_command_to_a_closed_run_is_refused(worker, clock, name, arguments):

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, Limits, limits
-from .datasets import DATASETS
+from .datasets import DATASETS, OWN
 from .errors import ToytrainError
+from .rows import read_rows
 
 FILE = Path(__file__).parents[1] / "classroom.toml"
 # So that every full checkpoint can be uploaded again: 4 bytes of history per batch.
@@ -76,6 +77,12 @@ class Classroom:
                 f"points = {config.points} is more than this class may use; permitted is "
                 f"{self.limits('points').describe()}.",
                 "points",
+                code="limit",
+            )
+        if config.dataset == OWN and (points := len(read_rows(config.rows))) > self.points:
+            raise ToytrainError(
+                f"{points:,} own points are more than this class may use; permitted are {self.points:,}.",
+                "rows",
                 code="limit",
             )
         parameters = count_parameters(config)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from .datasets import DATASETS
+from .datasets import DATASETS, OWN
 from .errors import ToytrainError
+from .rows import EXAMPLE, MOST_LETTERS, canonical
 
 FEATURES = ("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "linear")
@@ -33,8 +34,8 @@ GROUPS = ("data", "features", "network", "training")
 class Limits:
     """What a field may hold, as the metadata of that field.
 
-    `low` and `high` bound each number, `choices` names each permitted text, `count` bounds the
-    length of a tuple. `step` is what a click on + adds.
+    `low` and `high` bound each number, `choices` names each permitted text, `letters` bounds the
+    length of a text without choices, `count` the length of a tuple. `step` is what a click on + adds.
     """
 
     help: str
@@ -42,6 +43,7 @@ class Limits:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] | None = None
+    letters: int | None = None
     count: tuple[int, int] | None = None
     step: float | None = None
     unit: str = ""
@@ -49,6 +51,8 @@ class Limits:
 
     def describe(self) -> str:
         """The permitted range in words: '1 to 1024', 'one of sgd, adam'."""
+        if self.letters:
+            return f"a text of up to {self.letters:,} characters"
         one = f"one of {', '.join(self.choices)}" if self.choices else f"{self.low:g} to {self.high:.10g}"
         return f"{self.count[0]} to {self.count[1]} values, each {one}" if self.count else one
 
@@ -63,7 +67,7 @@ class Config:
     """What a run is made of. A value out of range is refused with a ToytrainError that names it.
 
     A field that a choice leaves without a use is ignored: points, noise and seed of the book's
-    five points, momentum of Adam.
+    five points, momentum of Adam. Own points know their number of classes, which `classes` then is.
     """
 
     dataset: str = option("moons", "Which toy data to learn.", "data", choices=tuple(DATASETS), book="A.6")
@@ -77,6 +81,13 @@ class Config:
                             low=0, high=2**32 - 1)  # fmt: skip
     test_fraction: float = option(0.2, "Share of the points kept back for testing.", "data",
                                   low=0.05, high=0.9, step=0.05, book="A.7")  # fmt: skip
+    label_noise: float = option(0.0, "Share of the training labels that are changed to another class at "
+                                "random; the test labels stay right.", "data",
+                                low=0, high=1, step=0.05)  # fmt: skip
+    imbalance: float = option(0.0, "Share of the points of every class but class 0 that is taken away.",
+                              "data", low=0, high=0.99, step=0.1)  # fmt: skip
+    rows: str = option(EXAMPLE, "Own points as x1,x2,label;x1,x2,label;… with labels from 0 (dataset own).",
+                       "own", letters=MOST_LETTERS)  # fmt: skip
     features: tuple[str, ...] = option(
         ("x1", "x2"),
         "What the network sees of a point.",
@@ -127,6 +138,10 @@ class Config:
         for spec in dataclasses.fields(self):
             checked = _check(spec, getattr(self, spec.name))
             object.__setattr__(self, spec.name, checked)
+        rows, own_classes = canonical(self.rows)
+        object.__setattr__(self, "rows", rows)
+        if self.dataset == OWN:
+            object.__setattr__(self, "classes", own_classes)
         DATASETS[self.dataset].check_classes(self.dataset, self.classes)
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ToytrainError(
@@ -148,8 +163,10 @@ class Config:
     def uses(self, name: str) -> bool:
         """Whether a field means something beside the others, or is ignored."""
         dataset = DATASETS[self.dataset]
-        if name in ("points", "noise", "data_seed", "test_fraction"):
-            return not dataset.fixed
+        if name in dataset.ignores:
+            return False
+        if name == "rows":
+            return self.dataset == OWN
         if name == "classes":
             return dataset.classes is not None and dataset.classes[0] < dataset.classes[1]
         if name in ("momentum", "nesterov", "weight_decay"):
@@ -198,7 +215,7 @@ class Config:
 
     def to_query(self) -> str:
         """A query string of what differs from the defaults: short addresses stay short."""
-        return urlencode(self.to_texts(), safe=",*^()")
+        return as_query(self.to_texts())
 
     def to_texts(self) -> dict[str, str]:
         """The fields that differ from the defaults as the texts of a query string."""
@@ -228,6 +245,11 @@ FIELDS: dict[str, dataclasses.Field] = {spec.name: spec for spec in dataclasses.
 def limits(name: str) -> Limits:
     """The Limits of a Config field."""
     return FIELDS[name].metadata["limits"]
+
+
+def as_query(texts: Mapping[str, str]) -> str:
+    """Texts by name as a query string."""
+    return urlencode(texts, safe=",;*^()")
 
 
 def parse(spec: dataclasses.Field, text: str) -> Any:
@@ -283,6 +305,8 @@ def _permits(bounds: Limits, example: Any, value: Any) -> bool:
     """Whether one value is of the example's kind and within the bounds."""
     if bounds.choices:
         return isinstance(value, str) and value in bounds.choices
+    if bounds.letters:
+        return isinstance(value, str) and len(value) <= bounds.letters
     if isinstance(example, bool) or isinstance(value, bool):
         return isinstance(example, bool) and isinstance(value, bool)
     if not isinstance(value, int | float) or bounds.low is None or bounds.high is None:

@@ -6,12 +6,14 @@ Points are what is drawn on the plane, (n, 2). Features are what the network see
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from .config import Config
-from .datasets import DATASETS
+from .datasets import DATASETS, flip_labels, thin_classes
 from .errors import ToytrainError
+from .rows import read_rows
 from .task import TASKS
 
 
@@ -58,14 +60,14 @@ class Data:
         low, high = points.amin(dim=0), points.amax(dim=0)
         center = (low + high) / 2
         half = 1.1 * (high - low).max() / 2
-        (x1, x2), reach = center.tolist(), half.item()
+        (x1, x2), reach = center.tolist(), half.item() or 1.0  # own points may all lie at one place
         return x1 - reach, x1 + reach, x2 - reach, x2 + reach
 
 
 def make_data(config: Config) -> Data:
     """The points of a Config, split into training and test rows; no random state is touched."""
     dataset, task = DATASETS[config.dataset], TASKS[config.task]
-    X, y = dataset.make(config.points, config.noise, config.classes, config.data_seed)
+    X, y = make_points(config)
     if task.has_classes and len(set(y)) < config.classes:
         raise ToytrainError(
             f"data_seed = {config.data_seed} with {len(y)} points leaves a class without a point; "
@@ -79,6 +81,8 @@ def make_data(config: Config) -> Data:
             "raise test_fraction or points.",
             field="test_fraction",
         )
+    if flips_labels(config):
+        y = flip_labels(y, train, config.label_noise, config.classes, config.data_seed)
     parts = []
     for rows in (train, test):
         points = torch.tensor(X[rows], dtype=torch.float32)
@@ -86,6 +90,30 @@ def make_data(config: Config) -> Data:
                       points))  # fmt: skip
     (train_ds, train_points), (test_ds, test_points) = parts
     return Data(train_ds, test_ds, train_points, test_points)
+
+
+def make_points(config: Config):
+    """All points X (n, 2) and labels y (n,) of a Config as NumPy arrays, before labels are flipped."""
+    make = DATASETS[config.dataset].make
+    if make is None:
+        rows = np.array(read_rows(config.rows))
+        X, y = rows[:, :2], rows[:, 2].astype(np.int64)
+    else:
+        X, y = make(config.points, config.noise, config.classes, config.data_seed)
+    if thins_classes(config):
+        kept_rows = thin_classes(y, config.imbalance, config.data_seed)
+        X, y = X[kept_rows], y[kept_rows]
+    return X, y
+
+
+def thins_classes(config: Config) -> bool:
+    """Whether some points of the Config's data are left out."""
+    return config.imbalance > 0 and config.uses("imbalance")
+
+
+def flips_labels(config: Config) -> bool:
+    """Whether some training labels of the Config's data are changed."""
+    return config.label_noise > 0 and config.uses("label_noise")
 
 
 def make_loaders(config: Config, data: Data) -> tuple[DataLoader, DataLoader]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ToytrainError
+from .rows import MOST_CLASSES
 
 
 def book(points, noise, classes, seed):
@@ -124,6 +125,25 @@ def split_rows(groups, test_fraction, seed):
     return order[~test[order]], order[test[order]]
 
 
+def thin_classes(y, imbalance, seed):
+    """Row numbers without this share of every class but class 0; of each class two stay, if it has them."""
+    rng = np.random.default_rng([seed, 1])  # apart from the numbers that made the points
+    kept = np.ones(len(y), dtype=bool)
+    for label in np.unique(y)[1:]:
+        rows = rng.permutation(np.flatnonzero(y == label))
+        kept[rows[max(2, round((1 - imbalance) * len(rows))) :]] = False
+    return np.flatnonzero(kept)
+
+
+def flip_labels(y, rows, label_noise, classes, seed):
+    """The labels y where a share of these rows has another class, drawn at random."""
+    rng = np.random.default_rng([seed, 2])
+    flipped = rng.permutation(rows)[: round(label_noise * len(rows))]
+    y = y.copy()
+    y[flipped] = (y[flipped] + rng.integers(1, classes, size=len(flipped))) % classes
+    return y
+
+
 def last_two_rows(groups, test_fraction, seed):
     """Row numbers of the book's split: the last two points are for testing."""
     rows = np.arange(len(groups))
@@ -134,15 +154,16 @@ def last_two_rows(groups, test_fraction, seed):
 class Dataset:
     """How a dataset is made and what it is for.
 
-    `task` is a key of `task.TASKS`; `classes` the least and greatest number of classes it can
-    have (None: it has none); `fixed` says that points, noise, data_seed and test_fraction are given.
+    `make` is None where the Config holds the points. `task` is a key of `task.TASKS`; `classes` the
+    least and greatest number of classes it can have (None: it has none); `ignores` names the Config
+    fields that mean nothing here.
     """
 
-    make: Callable
+    make: Callable | None
     task: str = "classification"
     classes: tuple[int, int] | None = (2, 2)
     split: Callable = split_rows
-    fixed: bool = False
+    ignores: tuple[str, ...] = ()
 
     def check_classes(self, name: str, classes: int) -> None:
         """Raise a ToytrainError if the dataset cannot have that many classes."""
@@ -155,8 +176,14 @@ class Dataset:
             )
 
 
+OWN = "own"  # the points that somebody has drawn or uploaded
+
 DATASETS = {
-    "book": Dataset(book, split=last_two_rows, fixed=True),
+    "book": Dataset(
+        book,
+        split=last_two_rows,
+        ignores=("points", "noise", "data_seed", "test_fraction", "label_noise", "imbalance"),
+    ),
     "moons": Dataset(moons),
     "circles": Dataset(circles),
     "blobs": Dataset(blobs, classes=(2, 10)),
@@ -165,6 +192,7 @@ DATASETS = {
     "checkerboard": Dataset(checkerboard),
     "linear": Dataset(linear),
     "imbalanced": Dataset(imbalanced, classes=(2, 10)),
-    "plane": Dataset(plane, task="regression", classes=None),
-    "gaussians": Dataset(gaussians, task="regression", classes=None),
+    "plane": Dataset(plane, task="regression", classes=None, ignores=("label_noise", "imbalance")),
+    "gaussians": Dataset(gaussians, task="regression", classes=None, ignores=("label_noise", "imbalance")),
+    OWN: Dataset(None, classes=(2, MOST_CLASSES), ignores=("points", "noise", "classes")),
 }

@@ -12,15 +12,17 @@ from typing import Any
 
 import torch
 
-from .config import Config
-from .data import ToyDataset, compute_features
-from .datasets import DATASETS
+from .config import Config, as_query
+from .data import ToyDataset, compute_features, flips_labels, thins_classes
+from .datasets import DATASETS, OWN, flip_labels, thin_classes
 from .edits import Edits, Place
 from .model import NeuralNetwork
 from .optimizers import optimizer_arguments
+from .rows import MOST_IN_ADDRESS
 from .task import TASKS, Task
 
 EPOCHS_OF_AN_ENDLESS_RUN = 10
+WIDTH = 90  # of the lines that hold own points
 
 
 INITIAL_WEIGHTS = "initial.pth"  # the file that the script of a run with initial weights loads
@@ -64,7 +66,7 @@ def write_script(
 def _head(config: Config) -> str:
     return f'''"""A run of toytrain as a plain PyTorch script.
 
-{config.to_query() or "every setting at its default"}
+{_settings(config)}
 
 Its losses are those of the run, bit for bit, on the same machine with torch {torch.__version__}.
 """
@@ -78,11 +80,23 @@ from torch.utils.data import DataLoader, Dataset
 torch.set_num_threads(1)'''
 
 
+def _settings(config: Config) -> str:
+    """The settings as a query string. Many own points stand in the script once, below."""
+    texts = config.to_texts()
+    left_out = "" if len(texts.get("rows", "")) <= MOST_IN_ADDRESS else "&rows=…"
+    if left_out:
+        del texts["rows"]
+    return as_query(texts) + left_out or "every setting at its default"
+
+
 def _definitions(config: Config, task: Task) -> str:
     dataset = DATASETS[config.dataset]
-    shared: list[Any] = [dataset.make, dataset.split, ToyDataset, task.score]
-    if config.features != ("x1", "x2"):
-        shared.insert(2, compute_features)
+    shared: list[Any] = [dataset.make] if dataset.make else []
+    shared += [thin_classes] * thins_classes(config)
+    shared += [dataset.split]
+    shared += [flip_labels] * flips_labels(config)
+    shared += [compute_features] * (config.features != ("x1", "x2"))
+    shared += [ToyDataset, task.score]
     return "\n\n\n".join([inspect.getsource(item).rstrip() for item in shared] + [_network(config, task)])
 
 
@@ -108,14 +122,40 @@ def _make_data(config: Config, task: Task) -> str:
             return points
         return f"compute_features({points}, {list(config.features)})"
 
-    return f"""X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
+    if config.dataset == OWN:
+        points = f"""{_literal(config.rows)}
+X, y = rows[:, :2], rows[:, 2].astype(np.int64)
+"""
+    else:
+        points = f"""X, y = {config.dataset}(points={config.points}, noise={config.noise}, \
 classes={config.classes}, seed={config.data_seed})
+"""
+    thin = f"""kept_rows = thin_classes(y, imbalance={config.imbalance}, seed={config.data_seed})
+X = X[kept_rows]
+y = y[kept_rows]
+"""
+    flip = (
+        f"y = flip_labels(y, train_rows, label_noise={config.label_noise}, "
+        f"classes={config.classes}, seed={config.data_seed})\n"
+    )
+    return f"""{points}\
+{thin if thins_classes(config) else ""}\
 train_rows, test_rows = {DATASETS[config.dataset].split.__name__}(\
 {task.groups_source}, test_fraction={config.test_fraction}, seed={config.data_seed})
+{flip if flips_labels(config) else ""}\
 X = torch.tensor(X, dtype=torch.float32)
 y = {task.label_source}
 train_ds = ToyDataset({features("X[train_rows]")}, y[train_rows])
 test_ds = ToyDataset({features("X[test_rows]")}, y[test_rows])"""
+
+
+def _literal(rows: str) -> str:
+    """Own points as the lines of an array in the script."""
+    together = ",\N{NO-BREAK SPACE}"  # no line ends within a point
+    points = " ".join(f"[{row}]," for row in rows.replace(",", together).split(";"))
+    lines = textwrap.fill(points, WIDTH, initial_indent="    ", subsequent_indent="    ",
+                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return f"rows = np.array([  # x1, x2, label\n{lines.replace(together, ', ')}\n])"
 
 
 def _make_model(config: Config, has_initial_weights: bool) -> str:

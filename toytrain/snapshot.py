@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch.func import functional_call
+from torch.utils.data import DataLoader
 
 from .config import Config
 from .data import Data, ToyDataset, compute_features, grid_points
@@ -71,9 +72,28 @@ class Snapshot:
     def samples(self) -> int:
         """How many training examples the network has seen, repeats counted."""
         config, data = self._made_from()
-        rows = len(data.train)
-        in_epoch = min(rows, self.batches * config.batch_size)
-        return self.epoch * in_epoch + min(rows, self.batch * config.batch_size)
+        return self.epoch * self.samples_in_epoch + min(len(data.train), self.batch * config.batch_size)
+
+    @property
+    def samples_in_epoch(self) -> int:
+        """How many training examples an epoch has, without those that drop_last leaves out."""
+        config, data = self._made_from()
+        return min(len(data.train), self.batches * config.batch_size)
+
+    def deal_epoch(self) -> list[int]:
+        """The training rows in the order in which this epoch deals them to its batches, and behind those
+        the rows that drop_last leaves out. Before an epoch's first batch: as it will deal them.
+
+        A DataLoader over the row numbers, with the generator where it was at the epoch's start, draws what
+        the run's own drew. The run's generator stays where it is.
+        """
+        config, data = self._made_from()
+        state = self.epoch_random_state or self.random_state
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(state["cpu"])
+            rows = range(len(data.train))
+            loader = DataLoader(rows, config.batch_size, shuffle=config.shuffle, collate_fn=list)  # type: ignore
+            return [row for batch in loader for row in batch]
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         """The network's outputs (n, outputs) for features (n, inputs)."""

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
-from toytrain.config import FIELDS, parse
+from toytrain.config import FIELDS, GROUPS, limits, parse
 from toytrain.datasets import DATASETS
 from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import Run
+from toytrain.rows import read_rows
 
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
@@ -58,7 +59,7 @@ class Session:
     def pending(self) -> dict[str, str]:
         """What the controls say and the run does not do yet, by field, as text."""
         return {
-            name: str(_shown(getattr(self.config, name)))
+            name: _told(name, getattr(self.config, name))
             for name in FIELDS
             if name != "learning_rate" and getattr(self.config, name) != getattr(self.run.config, name)
         }
@@ -97,7 +98,7 @@ class Session:
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
-        if error.field in FIELDS:
+        if error.field in FIELDS and limits(error.field).group in GROUPS:  # it has a widget
             in_use = _shown(getattr(self.config, error.field))
             self.refused[error.field] = f"{said(str(error))} " + _("In use: {value}.").format(value=in_use)
         else:
@@ -495,6 +496,13 @@ def _shown(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value) if isinstance(value[0], str) else ", ".join(map(str, value))
     return value
+
+
+def _told(name: str, value: Any) -> str:
+    """A value as a sentence tells it: of own points the number."""
+    if name == "rows":
+        return _("{count} points").format(count=len(read_rows(value)))
+    return str(_shown(value))
 
 
 def _classes_of(dataset: str, classes: int) -> int:

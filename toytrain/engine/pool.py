@@ -18,6 +18,7 @@ from typing import Any
 from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
+from ..table import Table
 from .lab_run import LabRun
 from .reader import Reader
 from .run import Run
@@ -108,6 +109,18 @@ class Pool:
     def inspect(self, data: bytes, seconds: float) -> dict[str, Any]:
         """What a checkpoint holds, or the ToytrainError that refuses it (see Worker.inspect)."""
         return self._ask_any("inspect", seconds, data=data)
+
+    def points(self, config: Config, seconds: float) -> dict[str, Any]:
+        """The points that a run of the Config would have (see data_views.points)."""
+        return self._ask_any("points", seconds, config=config.to_dict())
+
+    def previews(self, config: Config, seconds: float) -> list[dict[str, Any]]:
+        """Some points of every dataset under the Config's settings (see data_views.previews)."""
+        return self._ask_any("previews", seconds, config=config.to_dict())
+
+    def read_table(self, data: bytes, seconds: float) -> Table:
+        """The cells of a text file, or the ToytrainError that refuses it."""
+        return self._ask_any("read_table", seconds, data=data)
 
     def reader(self) -> Reader:
         """A visitor's Reader of the book."""

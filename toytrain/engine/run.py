@@ -178,6 +178,10 @@ class Run:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
 
+    def deal_epoch(self) -> dict[str, Any]:
+        """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""
+        return self._ask("deal_epoch")
+
     def wait_until_open(self, seconds: float) -> bool:
         """Whether the worker has made the run by then; a ToytrainError if it refuses to."""
         with self.changed:

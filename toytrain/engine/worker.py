@@ -30,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, lab
+from . import book, changes, data_views, lab
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -533,6 +533,10 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        data_views.points,
+        data_views.previews,
+        data_views.deal_epoch,
+        data_views.read_table,
         book.book,
         book.book_sources,
         lab.open_lab,
@@ -540,4 +544,15 @@ COMMANDS = {
         lab.scripts,
     )
 }
-WITHOUT_A_RUN = {"check", "inspect", "open", "open_lab", "close", "book", "book_sources"}
+WITHOUT_A_RUN = {
+    "check",
+    "inspect",
+    "open",
+    "open_lab",
+    "close",
+    "points",
+    "previews",
+    "read_table",
+    "book",
+    "book_sources",
+}

@@ -18,7 +18,7 @@ from .refusals import SAVE, Cause, quoted, refusal
 from .tensors import DTYPES, Storage, StoredTensor, is_count, view
 
 MAX_OPERATIONS = 50_000  # an honest file of this app's largest network takes 5,000
-MAX_TEXT = 4_096  # bytes of one text
+MAX_TEXT = 200_000  # bytes of one text: own points are the longest
 MAX_NAME = 200  # bytes of a module's or a class's name
 MAX_LONG = 32  # bytes of a whole number; one in the state of NumPy's generator can have 17
 MAX_KEY = 10_000  # whole numbers as keys count an optimizer's parameters

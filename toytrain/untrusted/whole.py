@@ -55,7 +55,8 @@ def read_config(stored: object) -> Config:
         if name not in FIELDS:
             raise _settings(f"This checkpoint has a setting {quoted(name)}, which is not known")
         items = value if type(value) in (list, tuple) else [value]
-        if len(items) > MAX_ITEMS or not all(_is_plain(item) for item in items):
+        letters = limits(name).letters or MAX_ITEMS
+        if len(items) > MAX_ITEMS or not all(_is_plain(item, letters) for item in items):
             raise _settings(f"This checkpoint's setting {name} is out of range", name)
     try:
         return Config.from_dict(stored)
@@ -63,9 +64,9 @@ def read_config(stored: object) -> Config:
         raise settings_refusal(error) from None
 
 
-def _is_plain(item: object) -> bool:
-    """Whether this is a number, or a text so short that anyone may look at it."""
-    return type(item) in (int, float, bool) or (type(item) is str and len(item) <= MAX_ITEMS)
+def _is_plain(item: object, letters: int) -> bool:
+    """Whether this is a number, or a text no longer than its setting may have."""
+    return type(item) in (int, float, bool) or (type(item) is str and len(item) <= letters)
 
 
 def settings_refusal(error: ToytrainError) -> ToytrainError:
