@@ -12,6 +12,7 @@ st.navigation(
         st.Page("train.py", title=_("Train"), default=True),
         st.Page("checkpoint.py", title=_("Checkpoint")),
         st.Page("distributed.py", title=_("Distributed")),
+        st.Page("mistakes.py", title=_("Mistakes")),
     ],
     position="top",
 ).run()

@@ -19,9 +19,10 @@ from toytrain import Config, ToytrainError, distributed, engine
 from toytrain.config import FIELDS, GROUPS, limits, parse
 from toytrain.datasets import DATASETS
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Run
+from toytrain.engine import LabRun, Run
 from toytrain.rows import read_rows
 
+from .bench import Bench
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
@@ -42,7 +43,8 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by.
+    distributed run, `ranks_before` the one before it. `bench` is the mistake lab. `owner` is what the pool
+    counts its runs by.
     """
 
     config: Config
@@ -54,6 +56,7 @@ class Session:
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
     owner: str = ""
+    bench: Bench = field(default_factory=Bench)
 
     @property
     def pending(self) -> dict[str, str]:
@@ -370,11 +373,41 @@ def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     return distributed.cluster().plan(config, ranks, epochs)
 
 
+# The mistake lab
+
+
+def experiment() -> LabRun:
+    """The experiment of what is chosen on the bench, which the address then holds.
+
+    Where there can be none, the page says so and stops here.
+    """
+    session: Session = st.session_state[MEMORY]
+    try:
+        with st.spinner(_("Preparing both scripts …"), show_time=False):
+            run = session.bench.experiment(session.owner)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.stop()
+    _write_address(session)
+    return run
+
+
+def start_experiment_again() -> None:
+    """The same experiment from its seed."""
+    session: Session = st.session_state[MEMORY]
+    session.bench.start_again(session.owner)
+
+
 # The address
 
 
 def _from_address() -> Session:
-    session = _session_of_address({name: st.query_params[name] for name in st.query_params})
+    texts = {name: st.query_params[name] for name in st.query_params}
+    notices: list[str] = []
+    bench = Bench.from_texts(texts, notices)
+    session = _session_of_address(texts)
+    session.bench = bench
+    session.notices += notices
     if run_id := st.query_params.get(RANKS):
         session.ranks = distributed.cluster().get(run_id)
         if session.ranks is None:
@@ -477,6 +510,7 @@ def _write_address(session: Session) -> None:
         wanted[LANGUAGE] = st.session_state[LANGUAGE]
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
+    wanted |= session.bench.to_texts()
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 
