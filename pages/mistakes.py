@@ -61,7 +61,7 @@ def choose_mistake(bench: Bench) -> None:
 
 def show_mistake(bench: Bench, scripts: dict[str, str]) -> None:
     mistake = bench.mistake
-    st.markdown(f"##### {said(mistake.title)[:1].upper()}{said(mistake.title)[1:]}")
+    st.markdown(f"##### {said(mistake.title)}")
     st.markdown(said(mistake.happens))
     show_difference(scripts)
     st.markdown(_("**What to look for.** {text}").format(text=said(mistake.look)))
@@ -189,33 +189,43 @@ def show_strip(bench: Bench, run: LabRun, scripts: dict[str, str]) -> None:
 
 def show_run(bench: Bench, run: LabRun, drawn: str) -> None:
     """The curves. Looked at again and again, until the status is not what the buttons show."""
-    probe = choose_probe(bench)
+    measured = bool(bench.case) or not bench.mistake.raises
+    top = st.container()
+    probe = choose_probe(bench) if measured else bench.mistake.probe
     look = run.look(probe)
     if look.status != drawn:
         st.rerun()
-    shown = sides(bench, look)
-    show_messages(shown, run.scripts() if not bench.case or bench.guess else {}, look.message)
-    left, right = st.columns(2, gap="small")
+    shown, config = sides(bench, look), bench.config
+    with top:
+        show_messages(shown, run.scripts() if not bench.case or bench.guess else {}, look.message)
+        left, right = st.columns(2, gap="small")
     loss = _("Loss of each batch: {figures}").format(figures=told(shown, newest_loss))
     accuracy = _("Test accuracy after each epoch: {figures}").format(figures=told(shown, newest_accuracy))
     with left:
-        live.show_chart(lab_charts.losses(shown), "bench_losses", loss)
+        live.show_chart(lab_charts.losses(shown, config), "bench_losses", loss)
     with right:
-        live.show_chart(lab_charts.accuracies(shown), "bench_accuracies", accuracy)
+        live.show_chart(lab_charts.accuracies(shown, config), "bench_accuracies", accuracy)
+    if not measured:
+        return
     if probe == "gradient":
-        figure = lab_charts.gradients(shown)
+        figure = lab_charts.gradients(shown, config)
     else:
-        figure = lab_charts.readings(PROBES[probe], shown, bench.config)
+        figure = lab_charts.readings(PROBES[probe], shown, config)
     live.show_chart(figure, "bench_probe", f"{said(PROBES[probe].title)}: {said(PROBES[probe].about)}")
-    st.caption(said(PROBES[probe].about))
 
 
 def choose_probe(bench: Bench) -> str:
     """The measurement to show; at first that of the mistake, of a case the first of all."""
     names = list(PROBES)
     start = 0 if bench.case else names.index(bench.mistake.probe)
-    return st.selectbox(_("Measurement"), names, start, format_func=lambda name: said(PROBES[name].title),
-                        key=f"bench_probe_{bench.case or bench.name}", persist_state="session")  # fmt: skip
+    left, right = st.columns([2, 3], gap="small", vertical_alignment="center")
+    with left:
+        probe = st.selectbox(_("Measurement"), names, start,
+                             format_func=lambda name: said(PROBES[name].title),
+                             key=f"bench_probe_{bench.case or bench.name}", persist_state="session",
+                             label_visibility="collapsed")  # fmt: skip
+    right.caption(said(PROBES[probe].about))
+    return probe
 
 
 def sides(bench: Bench, look: Look) -> list[Shown]:

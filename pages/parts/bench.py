@@ -141,10 +141,10 @@ class Bench:
         """The experiment of what is chosen: the one that goes on, or a new one in its place."""
         pool = engine.pool()
         known = self.run or pool.experiment(self.run_id)
-        if known and pool.experiment(known.id) is known and not known.refusal:
-            if (known.mistake, known.config) == (self.made, self.config):
-                self.run = known
-                return known
+        made_of = (self.made, self.config)
+        if known and pool.experiment(known.id) is known and (known.mistake, known.config) == made_of:
+            self.run = known
+            return known
         return self.start_again(owner)
 
     def start_again(self, owner: str) -> LabRun:

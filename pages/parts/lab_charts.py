@@ -20,6 +20,8 @@ BARS = 24  # batches that the stack shows
 FEW = 30  # points that get a marker each
 TALL = 12.0  # a loss above which the axis is logarithmic
 
+LOGARITHMIC = {"type": "log", "dtick": 1, "exponentformat": "power"}
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -36,79 +38,83 @@ class Shown:
         return step / max(self.side.batches, 1)
 
 
-def losses(shown: Sequence[Shown]) -> go.Figure:
+def losses(shown: Sequence[Shown], config: Config) -> go.Figure:
     """The loss of each batch as the script prints it."""
-    figure = _figure(_("batch loss"))
+    figure = _figure(_("batch loss"), config)
     highest = 0.0
     for one in shown:
         points = [(one.epochs(at + 1), loss) for at, loss in enumerate(one.side.losses)]
         _draw(figure, one.name, one.colour, averaged(points))
         highest = max([highest, *one.side.losses])
     if highest > TALL:
-        figure.update_layout(yaxis={"type": "log"})
-    return figure
+        figure.update_layout(yaxis=LOGARITHMIC)
+    if not any(one.side.losses or one.side.error for one in shown):
+        place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+        figure.add_annotation(text=_("Press Play"), font={"color": GREY, "size": 13}, **place)
+    return _or_empty(figure)
 
 
-def accuracies(shown: Sequence[Shown]) -> go.Figure:
+def accuracies(shown: Sequence[Shown], config: Config) -> go.Figure:
     """The accuracy after each epoch as the script finds it, on test data and (dotted) on training data."""
-    figure = _figure(_("accuracy"))
+    figure = _figure(_("accuracy"), config)
+    lowest = 0.5
     for one in shown:
         for column, dash in ((4, "solid"), (2, "dot")):
             points = [(one.epochs(row[0]), row[column]) for row in one.side.scores]
-            name = one.name if column == 4 else _("{side}, training data").format(side=one.name)
-            _draw(figure, name, one.colour, points, dash, in_legend=column == 4)
-    figure.update_layout(yaxis={"range": [-0.02, 1.04]})
+            _draw(figure, _("{side}, test").format(side=one.name), one.colour, averaged(points), dash,
+                  in_legend=column == 4)  # fmt: skip
+            lowest = min([lowest, *(value for _epoch, value in points)])
+    key = {"color": GREY, "width": 1.2, "dash": "dot"}
+    figure.add_scatter(x=[None], y=[None], mode="lines", name=_("training"), line=key)
+    figure.update_layout(yaxis={"range": [lowest - 0.06, 1.04]})
     return figure
 
 
 def readings(probe: Probe, shown: Sequence[Shown], config: Config) -> go.Figure:
     """What a probe has read; each curve of it in a dash of its own."""
-    figure = _figure("")
+    figure = _figure("", config)
     for one in shown:
         rows = one.side.readings
         for number in range(len(rows[0]) - 1 if rows else 0):
             curve = said(probe.curves[number]) if probe.curves else _("class {label}").format(label=number)
             name = f"{one.name}: {curve}" if len(shown) > 1 else curve
             points = [(one.epochs(row[0]), row[number + 1]) for row in rows]
-            _draw(figure, name, one.colour, averaged(points), DASHES[number % len(DASHES)])
+            _draw(figure, name, one.colour, sampled(points), DASHES[number % len(DASHES)])
     if probe.is_log:
-        figure.update_layout(yaxis={"type": "log"})
+        figure.update_layout(yaxis=LOGARITHMIC)
     if probe.floor is not None:
         figure.add_hline(probe.floor(config), line={"color": GREY, "width": 1, "dash": "dash"},
-                         annotation={"text": "ln(1 + (K-1)/e)", "font": {"color": GREY}})  # fmt: skip
-    return figure
+                         annotation={"text": "ln(1 + (K-1)/e)", "font": {"color": GREY}},
+                         annotation_position="bottom left")  # fmt: skip
+    return _or_empty(figure)
 
 
-def gradients(shown: Sequence[Shown]) -> go.Figure:
-    """The latest batches: what each adds to one gradient, and the stack that the optimizer takes."""
-    figure = _figure("")
-    for number, one in enumerate(shown, 1):
+def gradients(shown: Sequence[Shown], config: Config) -> go.Figure:
+    """The latest batches: what each adds to one gradient (dark), and the stack that step() takes (pale)."""
+    figure = _figure("", config)
+    share = 1 / len(shown)
+    for number, one in enumerate(shown):
         rows = one.side.readings[-BARS:]
-        steps = [row[0] for row in rows]
-        axis = {} if number == 1 else {"xaxis": f"x{number}"}
-        for column, name, width, opacity in (
-            (2, _("{side}: what the optimizer takes"), 0.9, 0.4),
-            (1, _("{side}: this batch alone"), 0.35, 1.0),
-        ):
+        first = int(rows[0][0]) if rows else 1
+        figure.update_layout({
+            f"xaxis{number + 1 if number else ''}": {
+                "title": {"text": _("{side}, batch").format(side=one.name), "font": {"color": one.colour}},
+                "domain": [number * share + (0.03 if number else 0), (number + 1) * share],
+                "range": [first - 0.7, first + BARS - 0.3],
+                "gridcolor": "rgba(128, 128, 128, 0.15)",
+                "zeroline": False,
+            }
+        })  # fmt: skip
+        for column, width, opacity in ((2, 0.9, 0.4), (1, 0.35, 1.0)):
             figure.add_bar(
-                x=steps,
-                y=[row[column] for row in rows],
-                name=name.format(side=one.name),
+                x=[row[0] for row in rows],
+                y=[_finite(row[column]) for row in rows],
+                xaxis=f"x{number + 1 if number else ''}",
                 marker={"color": one.colour, "opacity": opacity},
                 width=width,
-                **axis,
             )
-    share = 1 / len(shown)
-    axes = {
-        f"xaxis{number if number > 1 else ''}": {
-            "title": {"text": _("batch")},
-            "domain": [(number - 1) * share + (0.03 if number > 1 else 0), number * share],
-            "gridcolor": "rgba(128, 128, 128, 0.15)",
-        }
-        for number in range(1, len(shown) + 1)
-    }
-    figure.update_layout(barmode="overlay", **axes)
-    return figure
+    figure.update_layout(barmode="overlay", showlegend=False, margin={"t": 12})
+    return _or_empty(figure)
 
 
 def averaged(points: Points) -> Points:
@@ -120,31 +126,56 @@ def averaged(points: Points) -> Points:
     return [(group[-1][0], sum(value for _x, value in group) / len(group)) for group in groups]
 
 
+def sampled(points: Points) -> Points:
+    """At most MOST_POINTS of them, as they are."""
+    return points[:: math.ceil(len(points) / MOST_POINTS) or 1]
+
+
 def _draw(
     figure: go.Figure, name: str, colour: str, points: Points, dash: str = "solid", in_legend: bool = True
 ) -> None:
     """A curve; what is not finite is a gap."""
     figure.add_scatter(
         x=[x for x, _value in points],
-        y=[value if math.isfinite(value) else None for _x, value in points],
+        y=[_finite(value) for _x, value in points],
         mode="lines+markers" if len(points) <= FEW else "lines",
         name=name,
         showlegend=in_legend,
-        line={"color": colour, "width": 2 if in_legend else 1.2, "dash": dash},
+        # Where both sides are equal the right one shows on either side of the wrong one.
+        line={
+            "color": colour,
+            "width": (3.4 if colour == RIGHT else 1.8) if in_legend else 1.2,
+            "dash": dash,
+        },
         marker={"size": 5 if in_legend else 3},
     )
 
 
-def _figure(title: str) -> go.Figure:
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _or_empty(figure: go.Figure) -> go.Figure:
+    """The figure; while nothing is drawn in it, with an axis from 0 to 1 without figures."""
+    if not any(trace.x for trace in figure.data):
+        figure.update_layout(yaxis={"range": [0, 1], "showticklabels": False, "type": "linear"})
+    return figure
+
+
+def _figure(title: str, config: Config) -> go.Figure:
     return go.Figure(
         layout={
             "template": "none",
-            "height": 232,
-            "margin": {"l": 46, "r": 8, "t": 8, "b": 36},
+            "height": 205,
+            "margin": {"l": 48, "r": 8, "t": 22, "b": 34},
             "uirevision": "same",
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
             "showlegend": True,
-            "xaxis": {"title": {"text": _("epochs")}, "rangemode": "tozero", "zeroline": False},
+            "xaxis": {
+                "title": {"text": _("epochs"), "standoff": 4},
+                "range": [0, config.epochs * 1.02],
+                "zeroline": False,
+            },
             "yaxis": {"title": {"text": title}, "zeroline": False},
         }
     )
