@@ -278,18 +278,18 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(_("**{found}** of {tried} found").format(found=bench.found, tried=bench.tried))
 run = session.experiment()
 scripts = run.scripts()
-for notice in here.notices:
-    st.warning(controls.escaped(notice))
+if here.notices:
+    st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     show_strip(bench, run, scripts)
-left, right = st.columns([2, 3], gap="medium")
-with left:
+left, right = st.columns([3, 2], gap="medium")
+with right:
     if not bench.case:
         show_mistake(bench, scripts)
     elif bench.guess:
         show_answer(bench, scripts)
     else:
         ask_guess(bench)
-with right:
+with left:
     looking = st.fragment(show_run, run_every=LOOK_EVERY if run.playing else None)
     looking(bench, run, run.status)

@@ -64,8 +64,9 @@ def accuracies(shown: Sequence[Shown], config: Config) -> go.Figure:
             _draw(figure, _("{side}, test").format(side=one.name), one.colour, averaged(points), dash,
                   in_legend=column == 4)  # fmt: skip
             lowest = min([lowest, *(value for _epoch, value in points)])
-    key = {"color": GREY, "width": 1.2, "dash": "dot"}
-    figure.add_scatter(x=[None], y=[None], mode="lines", name=_("training"), line=key)
+    if any(one.side.scores for one in shown):
+        key = {"color": GREY, "width": 1.2, "dash": "dot"}
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=_("training"), line=key)
     figure.update_layout(yaxis={"range": [lowest - 0.06, 1.04]})
     return figure
 
@@ -144,7 +145,7 @@ def _draw(
         # Where both sides are equal the right one shows on either side of the wrong one.
         line={
             "color": colour,
-            "width": (3.4 if colour == RIGHT else 1.8) if in_legend else 1.2,
+            "width": (2.8 if colour == RIGHT else 1.8) if in_legend else 1.2,
             "dash": dash,
         },
         marker={"size": 5 if in_legend else 3},
