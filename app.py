@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import gc
+import importlib
 import sys
 
 import streamlit as st
@@ -28,9 +29,6 @@ except ToytrainError as error:
 @contextlib.asynccontextmanager
 async def lifespan(app: st.App):
     engine.start(classroom=classroom)
-    # Streamlit's own collection after every rerun holds the interpreter for 50 ms or more and is
-    # switched off in config.toml. What is imported by now stays; the rest is collected now and then.
-    gc.freeze()
     collecting = asyncio.create_task(_collect_now_and_then())
     try:
         yield {}
@@ -41,6 +39,12 @@ async def lifespan(app: st.App):
 
 
 async def _collect_now_and_then() -> None:
+    # Streamlit imports pandas when the first component is drawn. Done here, it is there before the first
+    # browser has loaded Streamlit's scripts.
+    await asyncio.to_thread(importlib.import_module, "pandas")
+    # Streamlit's own collection after every rerun holds the interpreter for 50 ms or more and is
+    # switched off in config.toml. What is imported by now stays; the rest is collected now and then.
+    gc.freeze()
     while True:
         await asyncio.sleep(COLLECT_EVERY)
         gc.collect()

@@ -2,46 +2,16 @@
 
 import streamlit as st
 
-from pages.parts import controls, live, session
+from pages.parts import controls, live, session, teachers
 from pages.parts.words import _
 
 ENDED = ("finished", "diverged", "failed")
 
-live.fit_to_window()
 
-watched = session.watched_run()
-if watched is not None:
-    st.caption(_("You are watching somebody's run: it is steered from its own address."))
-    live.show(watched)
-    st.stop()
-
-here = session.open_page()
-run = here.run
-
-controls.show(here.config, here.refused)
-
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    if run.playing:
-        st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
-                  on_click=session.attempt, args=(run.pause,))  # fmt: skip
-    else:
-        st.button(_("Play"), key="play", icon=":material/play_arrow:", type="primary", shortcut="P",
-                  disabled=run.status in ENDED, on_click=session.attempt, args=(run.play,))  # fmt: skip
-    st.button(_("Step batch"), key="step_batch", shortcut="B", disabled=run.status in ENDED,
-              on_click=session.attempt, args=(run.step_batch,),
-              help=_("Train on one batch and stand still."))  # fmt: skip
-    st.button(_("Step epoch"), key="step_epoch", shortcut="E", disabled=run.status in ENDED,
-              on_click=session.attempt, args=(run.step_epoch,),
-              help=_("Train to the end of the epoch."))  # fmt: skip
-    st.button(_("Reset"), key="reset", shortcut="X", on_click=session.reset,
-              type="primary" if here.pending or run.status in ENDED else "secondary",
-              help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
-    st.button(_("New seed"), key="new_seed", shortcut="N", on_click=session.new_seed,
-              help=_("A new run with other weights and another order of the batches."))  # fmt: skip
-    st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed, width=150,
-                 format_func=lambda speed: _("{speed} batches/s").format(speed=speed) if speed else _("max"),
-                 label_visibility="collapsed", help=_("Batches per second at the most."))  # fmt: skip
-    with st.popover(_("Download")):
+def show_downloads(here: session.Session) -> None:
+    """The menu of what can be taken along: files, and addresses."""
+    run = here.run
+    with st.popover(_("Download"), disabled=here.screen.locks("download")):
         st.download_button(_("Script (.py)"), run.script, "toytrain_run.py", "text/x-python",
                            on_click="ignore", width="stretch",
                            help=_("The plain PyTorch script that prints this run's losses."))  # fmt: skip
@@ -62,6 +32,60 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.caption(_("Address at which others watch this run and cannot touch it:"))
         st.code(session.watch_address(), language=None, wrap_lines=True)
 
+
+live.fit_to_window()
+
+watched = session.watched_run()
+if watched is not None:
+    st.caption(_("You are watching somebody's run: it is steered from its own address."))
+    live.show(watched)
+    st.stop()
+
+here = session.open_page()
+run = here.run
+
+controls.show(here.config, here.refused, here.screen)
+teachers.show_task(here.screen)
+
+
+def button(name: str, label: str, does, *arguments, unless: bool = False, **looks) -> None:
+    """A button of the strip, unless a teacher has hidden it."""
+    if here.screen.shows(name):
+        disabled = unless or here.screen.locks(name)
+        st.button(label, on_click=does, args=arguments, disabled=disabled, **looks)
+
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    if run.playing:
+        button("play", _("Pause"), session.attempt, run.pause, key="pause", icon=":material/pause:",
+               type="primary", shortcut="P")  # fmt: skip
+    else:
+        button("play", _("Play"), session.attempt, run.play, key="play", icon=":material/play_arrow:",
+               type="primary", shortcut="P", unless=run.status in ENDED)  # fmt: skip
+    button("step_batch", _("Step batch"), session.attempt, run.step_batch, key="step_batch", shortcut="B",
+           unless=run.status in ENDED, help=_("Train on one batch and stand still."))  # fmt: skip
+    if here.screen.shows("step"):  # which shows where it stands
+        button("half_step", _("Half step"), session.half_step, key="half_step", shortcut="H",
+               unless=run.status in ENDED,
+               help=_("One part of a step: forward, loss, backward, optimizer step."))  # fmt: skip
+    button("step_epoch", _("Step epoch"), session.attempt, run.step_epoch, key="step_epoch", shortcut="E",
+           unless=run.status in ENDED, help=_("Train to the end of the epoch."))  # fmt: skip
+    button("reset", _("Reset"), session.reset, key="reset", shortcut="X",
+           type="primary" if here.pending or run.status in ENDED else "secondary",
+           help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
+    button("new_seed", _("New seed"), session.new_seed, key="new_seed", shortcut="N",
+           unless=here.screen.locks("seed"),
+           help=_("A new run with other weights and another order of the batches."))  # fmt: skip
+    if here.screen.shows("speed"):
+        st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed,
+                     format_func=lambda speed: (_("{speed} batches/s").format(speed=speed) if speed
+                                                else _("max")),
+                     width=190 if here.screen.present else 150, label_visibility="collapsed",
+                     disabled=here.screen.locks("speed"),
+                     help=_("Batches per second at the most."))  # fmt: skip
+    if here.screen.shows("download"):
+        show_downloads(here)
+
 if session.saving_problem():
     st.warning(controls.escaped(session.saving_problem()))
 if here.notices:
@@ -71,4 +95,4 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run)
+live.show(run, here.screen, session.half())

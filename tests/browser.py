@@ -17,7 +17,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ENVIRONMENT, ROOT
+from places import ENVIRONMENT, ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+SCREEN = {"width": 1280, "height": 720}
 # What a browser itself says while a server is away.
 SERVER_AWAY = (
     "WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
@@ -263,17 +264,30 @@ class Visitor:
         """Wait until the run has trained some more batches."""
         self.until(f"Number({LIVE}.dataset.step) >= {self.step + by}")
 
+    def unfold(self):
+        """Open every folded part of the sidebar."""
+        closed = self.page.locator(".stSidebar details:not([open]) > summary")
+        while closed.count():
+            closed.first.click()
+
+    def _unfolded(self, field):
+        field.wait_for(state="attached")
+        if not field.is_visible():
+            self.unfold()
+        return field
+
     def write(self, label, value):
         """Type into the field of that label."""
-        field = self.page.get_by_label(label, exact=True)
+        field = self._unfolded(self.page.get_by_label(label, exact=True))
         field.fill(str(value))
         field.press("Enter")
 
     def tick(self, label):
-        self.page.locator("[data-testid=stCheckbox]").filter(has_text=label).locator("label").first.click()
+        box = self.page.locator("[data-testid=stCheckbox]").filter(has_text=label).locator("label").first
+        self._unfolded(box).click()
 
     def choose(self, label, choice):
-        field = self.page.get_by_label(label, exact=True)
+        field = self._unfolded(self.page.get_by_label(label, exact=True))
         field.click()
         field.press("ArrowDown")  # opens the list where scrolling to the field has closed it again
         self.page.get_by_role("option", name=choice, exact=True).click()

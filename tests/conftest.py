@@ -8,7 +8,7 @@ every experiment. There are two ways to such a process:
            else. It pays a few milliseconds, and its generator is as untouched as in a new one.
 """
 
-import os
+import ast
 import subprocess
 import sys
 import time
@@ -16,14 +16,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import FLAGS, SCREEN, Server, Visitor, browser_or_skip
+from places import ENVIRONMENT, ROOT
 
-ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 # The number of threads is part of the bits: the exported script takes one thread too.
 torch.set_num_threads(1)
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 WARMED = """
 import os, runpy, sys, traceback
@@ -107,6 +106,99 @@ def forked():
     warmed.stdin.close()
     warmed.wait()
     warmed.stdout.close()
+
+
+# A browser (these are of use to test_browser*.py; each starts what it needs)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = browser_or_skip()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory, chromium):
+    server = Server(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def own_server(tmp_path, chromium):
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def unsaving_server(tmp_path, chromium):
+    server = Server(tmp_path, saves=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def profile(chromium):
+    """A browser profile that most tests share, so that it fetches Streamlit and Plotly.js once."""
+    return chromium.new_context(viewport=SCREEN)
+
+
+@pytest.fixture
+def visits(chromium, profile):
+    """Makes Visitors: tabs of the shared profile, or of another with these settings. None may err."""
+    visitors, contexts = [], []
+
+    def visit(server, **settings):
+        context = profile
+        if settings:
+            context = chromium.new_context(**{"viewport": SCREEN, **settings})
+            contexts.append(context)
+        visitor = Visitor(context.new_page(), server.url)
+        visitors.append(visitor)
+        return visitor
+
+    yield visit
+    for visitor in visitors:
+        visitor.leave()
+    for context in contexts:
+        context.close()
+    assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
+
+
+@pytest.fixture
+def visit(visits, shared_server):
+    """Opens the page at an address, as somebody new."""
+
+    def visit(query="", **settings):
+        return visits(shared_server, **settings).open(query)
+
+    return visit
+
+
+@pytest.fixture
+def rerun(forked, tmp_path):
+    """Runs a downloaded script in a fresh process: the losses it prints."""
+
+    def rerun(path):
+        output = forked(Path(path).read_text(encoding="utf-8"), cwd=tmp_path)
+        return printed_losses(output)
+
+    return rerun
+
+
+def printed_losses(output):
+    line = next(line for line in output.splitlines() if line.startswith("losses = "))
+    return ast.literal_eval(line.removeprefix("losses = "))
 
 
 @pytest.fixture

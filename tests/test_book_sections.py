@@ -6,14 +6,15 @@ import inspect
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from conftest import ROOT, same, wait_until
 
-from toytrain import Config, ToytrainError
+from toytrain import Config, ToytrainError, distributed
 from toytrain.book import FIGURES, SECTIONS, Figure, Settings
-from toytrain.book.ranks import RANKS
+from toytrain.book.ranks import RANKS, train_in_processes
 from toytrain.book.run import run, sources
 from toytrain.engine.worker import Worker
 
@@ -129,6 +130,21 @@ def test_a_change_moves_what_depends_on_it_and_nothing_else(compute, changes, st
     assert "losses" in moved or "x1" in changes
     if "x1" in changes:
         assert moved == {"loss_of_one_example", "gradient_of_w1", "gradient_of_b"}
+
+
+def test_a_section_heeds_no_other_settings_than_it_says(compute):
+    """Everything is changed at once but what a section heeds: its figures stay."""
+    other = Settings(seed=7, batch_size=3, learning_rate=0.2, epochs=2, shuffle=False, drop_last=False,
+                     own_generator=True, evaluate="loader", random_number=True,
+                     x1=0.5, w1=1.0, b=0.3, y=0.2)  # fmt: skip
+    for key, section in SECTIONS.items():
+        kept = replace(other, **{name: getattr(Settings(), name) for name in section.heeds})
+        for experiment in section.experiments:
+            computed = run(key, experiment, kept)
+            wrong = [
+                name for name in computed if name in FIGURES and not FIGURES[name].agrees(computed[name])
+            ]
+            assert wrong == [], section
 
 
 def test_a_setting_and_the_lesson_about_it_give_the_same_losses(compute):
@@ -287,13 +303,27 @@ def test_a_reader_gets_every_figure_and_starts_processes_beside_the_workers(pool
     assert reader.progress == (len(EVERY_EXPERIMENT), len(EVERY_EXPERIMENT))
 
 
-def test_a_reader_that_is_asked_again_gives_up_what_it_was_at(pool):
+def test_a_reader_that_is_asked_again_computes_both_with_the_settings_of_the_second_time(pool):
     reader = pool.reader()
-    reader.run(SECTIONS, Settings(num_workers=1))
+    reader.run(["dataloader"], Settings(num_workers=1))
     reader.run(["model"], Settings(seed=5))
     wait_until(lambda: not reader.running, 60)
-    assert {key for key, _ in reader.answers} == {"model"}
-    assert all(answer.settings.seed == 5 for answer in reader.answers.values())
+    assert {key for key, _ in reader.answers} == {"dataloader", "model"}
+    assert all(answer.settings == Settings(seed=5) for answer in reader.answers.values())
+
+
+def test_a_reader_follows_the_settings_with_the_sections_that_heed_them(pool):
+    reader = pool.reader()
+    reader.follow(Settings(seed=5))
+    assert not reader.running
+    reader.run(["autograd", "model", "dataset"], Settings())
+    wait_until(lambda: not reader.running, 60)
+    reader.follow(Settings(x1=0.3))
+    assert {key for key, _ in reader.waiting} <= {"autograd"}
+    wait_until(lambda: not reader.running, 60)
+    assert reader.answers["autograd", "logistic_regression"].settings.x1 == 0.3
+    reader.follow(Settings(x1=0.3))
+    assert not reader.running
 
 
 def test_what_cannot_be_computed_is_said_at_its_place(pool):
@@ -302,3 +332,32 @@ def test_what_cannot_be_computed_is_said_at_its_place(pool):
     wait_until(lambda: not reader.running, 60)
     assert "full batch" in reader.answers["distributed", "two_processes"].error
     assert reader.answers["distributed", "one_process"].computed
+
+
+def test_nothing_is_left_of_a_reader_that_is_stopped(pool):
+    reader = pool.reader()
+    reader.run(["dataloader"], Settings(num_workers=1))
+    wait_until(lambda: reader._reading._process, 30)
+    process = reader._reading._process
+    reader.stop()
+    process.wait(10)
+    assert not reader.running
+
+
+def test_ranks_that_are_runs_of_their_own_give_the_figures_of_the_book_too(monkeypatch):
+    """On request they are processes, whose figures test_distributed tests: a replay will do here."""
+    opened = []
+
+    def open_replay(cluster, config, ranks, kind, **arguments):
+        opened.append(kind)
+        return really_open(cluster, config, ranks, "replay", **arguments)
+
+    really_open = distributed.Cluster.open
+    monkeypatch.setattr(distributed.Cluster, "open", open_replay)
+    try:
+        computed = train_in_processes("two_processes", Settings(), lambda: False)
+    finally:
+        distributed.stop()
+    assert opened == ["real"]
+    assert len(computed) == 3
+    assert all(FIGURES[key].agrees(value) for key, value in computed.items())

@@ -18,11 +18,10 @@ import corpus
 import psutil
 import pytest
 import torch
-from browser import FLAGS, LIVE, PLOT, SERVER_AWAY, Server, Visitor, browser_or_skip, wait_until
+from browser import LIVE, PLOT, SERVER_AWAY, wait_until
+from conftest import printed_losses
 
 from toytrain import checkpoint
-
-SCREEN = {"width": 1280, "height": 720}
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,96 +30,6 @@ pytestmark = [
     # pytest's last line tells of a first one.
     pytest.mark.flaky(reruns=1),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = browser_or_skip()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory, chromium):
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
-    assert "Traceback" not in server.log.read_text()
-
-
-@pytest.fixture
-def own_server(tmp_path, chromium):
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def unsaving_server(tmp_path, chromium):
-    server = Server(tmp_path, saves=False)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def profile(chromium):
-    """A browser profile that most tests share, so that it fetches Streamlit and Plotly.js once."""
-    return chromium.new_context(viewport=SCREEN)
-
-
-@pytest.fixture
-def visits(chromium, profile):
-    """Makes Visitors: tabs of the shared profile, or of another with these settings. None may err."""
-    visitors, contexts = [], []
-
-    def visit(server, **settings):
-        context = profile
-        if settings:
-            context = chromium.new_context(**{"viewport": SCREEN, **settings})
-            contexts.append(context)
-        visitor = Visitor(context.new_page(), server.url)
-        visitors.append(visitor)
-        return visitor
-
-    yield visit
-    for visitor in visitors:
-        visitor.leave()
-    for context in contexts:
-        context.close()
-    assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
-
-
-@pytest.fixture
-def visit(visits, shared_server):
-    """Opens the page at an address, as somebody new."""
-
-    def visit(query="", **settings):
-        return visits(shared_server, **settings).open(query)
-
-    return visit
-
-
-@pytest.fixture
-def rerun(forked, tmp_path):
-    """Runs a downloaded script in a fresh process: the losses it prints."""
-
-    def rerun(path):
-        output = forked(Path(path).read_text(encoding="utf-8"), cwd=tmp_path)
-        return printed_losses(output)
-
-    return rerun
-
-
-def printed_losses(output):
-    line = next(line for line in output.splitlines() if line.startswith("losses = "))
-    return ast.literal_eval(line.removeprefix("losses = "))
 
 
 def measured(**figures):
@@ -604,6 +513,7 @@ def test_every_refused_value_of_an_address_is_named(visit):
 def test_a_bad_value_is_refused_in_one_sentence_while_the_run_plays_on(visit, rerun):
     visitor = visit("dataset=blobs&classes=3&speed=20")
     run = visitor.query["run"]
+    visitor.unfold()
     visitor.play(until_step=10)
     bad = [
         ("learning rate", "0", "learning_rate = 0"),

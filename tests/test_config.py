@@ -9,7 +9,7 @@ import random
 import pytest
 
 from toytrain import Config, ToytrainError
-from toytrain.config import FEATURES, FIELDS, limits
+from toytrain.config import FEATURES, FIELDS, SCHEDULES, limits
 from toytrain.datasets import DATASETS
 
 
@@ -269,7 +269,15 @@ def test_a_setting_that_a_choice_leaves_without_a_use_is_ignored():
     ],
 )
 def test_a_config_knows_which_settings_have_no_use(values, unused):
-    assert {name for name in FIELDS if not Config(**values).uses(name)} == unused
+    of_schedules = {name for names in SCHEDULES.values() for name in names}
+    assert {name for name in FIELDS if not Config(**values).uses(name)} == unused | of_schedules
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_has_settings_of_its_own(schedule):
+    others = {name for other, names in SCHEDULES.items() for name in names if other != schedule}
+    config = Config(dataset="blobs", schedule=schedule)
+    assert {name for name in FIELDS if not config.uses(name)} == others | {"rows"}
 
 
 def test_a_refused_value_of_any_length_is_quoted_briefly():

@@ -366,6 +366,7 @@ def test_killing_the_parent_ends_workers_that_train():
 def test_killing_the_parent_ends_the_workers():
     code = (
         "import time\nfrom toytrain.engine import Pool\npool = Pool(workers=2)\n"
+        "while len(pool.workers) < 2:\n    time.sleep(0.01)\n"
         "print(*[worker.pid for worker in pool.workers], flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen(

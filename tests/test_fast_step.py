@@ -54,6 +54,17 @@ OPTIONS = {
     "dropout": with_(dropout=0.4),
     "batch norm": with_(batch_norm=True),
     "l1": with_(l1=0.001),
+    **{
+        f"{name} schedule": with_(schedule=name, step_size=3, gamma=0.7, t_max=5, warmup_epochs=7)
+        for name in limits("schedule").choices[1:]
+    },
+    "clipping": with_(clip_norm=0.2),
+    "clipping, adam, batch norm, l1": with_(
+        clip_norm=0.5, optimizer="adam", learning_rate=0.01, batch_norm=True, l1=0.001
+    ),
+    "clipping, a schedule, momentum, one batch": with_(
+        clip_norm=0.1, schedule="cosine", t_max=3, momentum=0.9, weight_decay=0.01, batch_size=1000
+    ),
     "regression": with_(dataset="gaussians"),
     "regression, l1, adam": with_(dataset="gaussians", l1=0.001, optimizer="adam", learning_rate=0.01),
     "classes": with_(dataset="spirals", classes=5),
@@ -114,9 +125,17 @@ def parts(trainer):
         snapshot.tests,
         snapshot.weights,
         snapshot.optimizer_state,
+        snapshot.schedule_state,
         snapshot.random_state,
         snapshot.epoch_random_state,
-        [snapshot.steps, snapshot.epoch, snapshot.batch, snapshot.learning_rate, snapshot.diverged],
+        [
+            snapshot.steps,
+            snapshot.epoch,
+            snapshot.batch,
+            snapshot.learning_rate,
+            snapshot.diverged,
+            snapshot.stopped,
+        ],
         [parameter.grad for parameter in trainer.model.parameters()],
     ]
 
@@ -152,8 +171,21 @@ def test_500_fast_steps_equal_500_plain_ones(config):
 
 @pytest.mark.parametrize("config", DRAWN.values(), ids=DRAWN)
 def test_500_fast_steps_of_a_drawn_config_equal_500_plain_ones(config):
-    config = dataclasses.replace(config, epochs=0)
+    config = dataclasses.replace(config, epochs=0, target_loss=0, target_accuracy=0, patience=0)
     assert same(parts(fast(config)), parts(plain(config)))
+
+
+@pytest.mark.parametrize(
+    "ends", [{"target_loss": 0.2}, {"target_accuracy": 0.85}, {"patience": 3, "dropout": 0.4}], ids=str
+)
+def test_a_stop_condition_ends_a_fast_run_where_it_ends_a_plain_one(ends):
+    config = with_(schedule="step", step_size=9, gamma=0.5, momentum=0.9, **ends)
+    trainer = Trainer.from_config(config)
+    snapshot = trainer.advance()
+    assert trainer.fast_steps > 0
+    assert snapshot.finished
+    assert snapshot.stopped.startswith(f"Ended after epoch {snapshot.epoch}: the test ")
+    assert same(parts(trainer), parts(plain(config, 10_000)))
 
 
 @some
@@ -673,13 +705,19 @@ REASONS = {
         lambda: by_hand(lambda parameters: torch.optim.SGD(parameters, lr=torch.tensor(0.1))),
         "is a tensor",
     ),
-    "a schedule": (
-        of_a_config(lambda t: torch.optim.lr_scheduler.StepLR(t.optimizer, 1)),
-        "A hook or a schedule",
+    "a schedule that is not known": (
+        of_a_config(
+            lambda t: setattr(t, "schedule", torch.optim.lr_scheduler.ExponentialLR(t.optimizer, 0.9))
+        ),
+        "The schedule ExponentialLR",
+    ),
+    "an own step of the optimizer": (
+        of_a_config(lambda t: setattr(t.optimizer, "step", t.optimizer.step)),
+        "a method of its own",
     ),
     "a hook on the optimizer": (
         of_a_config(lambda t: t.optimizer.register_step_post_hook(hook)),
-        "A hook or a schedule",
+        "A hook or a method",
     ),
     "an own Dataset": (
         of_the_loader(dataset=OwnDataset(Trainer.from_config(PLAIN).data.train)),

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import ENVIRONMENT, ROOT
 
-from pages.parts.live.words import words
+from pages.parts.live import words as live_words
 from toytrain.engine.frame import ITEM_SIZES, decode, encode
 from toytrain.task import CLASSIFICATION
 
@@ -60,6 +60,20 @@ def some_shades():
         }
 
 
+def some_logits():
+    """Logits of 2 to 10 classes, small and large, with what PyTorch makes of them."""
+    generator = torch.Generator().manual_seed(3)
+    for classes in range(2, 11):
+        for scale in (0.1, 3.0, 300.0):
+            logits = scale * torch.randn(classes, generator=generator, dtype=torch.float64)
+            yield {
+                "logits": logits.tolist(),
+                "probabilities": torch.softmax(logits, dim=0).tolist(),
+                "losses": (-torch.log_softmax(logits, dim=0)).tolist(),
+                "predicted": logits.argmax().item(),
+            }
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """Runs one of the JavaScript test files."""
@@ -82,7 +96,9 @@ def node(tmp_path_factory):
         for header, arrays in some_frames()
     ]
     from_python = folder / "from_python.json"
-    from_python.write_text(json.dumps({"frames": frames, "shades": list(some_shades())}))
+    from_python.write_text(
+        json.dumps({"frames": frames, "shades": list(some_shades()), "dragged": list(some_logits())})
+    )
 
     def run(name):
         return subprocess.run(
@@ -123,6 +139,10 @@ def test_the_arrays_of_a_message_begin_at_multiples_of_four():
 
 
 # Words
+
+
+def words():
+    return live_words.words() | live_words.prediction_words()
 
 
 def used_keys():

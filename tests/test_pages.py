@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from pages.parts import controls
 from pages.parts.session import MEMORY, SPEEDS
 from toytrain import Config, engine, make_data
-from toytrain.config import FIELDS, GROUPS, OPTIMIZERS, limits
+from toytrain.config import FIELDS, GROUPS, OPTIMIZERS, SCHEDULES, limits
 from toytrain.datasets import DATASETS
 
 pytestmark = pytest.mark.slow
@@ -66,6 +66,20 @@ class Page:
         kinds = (sidebar.number_input, sidebar.text_input, sidebar.selectbox, sidebar.checkbox)
         found = [widget for kind in (*kinds, sidebar.button_group) for widget in kind]
         return {re.fullmatch(r"field_(.*?)(_\d+)?", widget.key)[1]: widget for widget in found}
+
+    def widgets_in_order(self):
+        """The fields as they stand in the sidebar, from top to bottom."""
+        found = []
+
+        def look(block):
+            for child in block.children.values():
+                if hasattr(child, "children"):
+                    look(child)
+                elif match := re.fullmatch(r"field_(.*?)(_\d+)?", getattr(child, "key", None) or ""):
+                    found.append(match[1])
+
+        look(self.app.sidebar)
+        return found
 
     def set(self, name, value):
         """Put a value into a field's widget, as the widget holds it."""
@@ -132,14 +146,27 @@ OTHERS = {
     "nesterov": True,
     "weight_decay": 0.01,
     "l1": 0.001,
+    "schedule": "cosine",
+    "step_size": 2,
+    "gamma": 0.5,
+    "t_max": 7,
+    "warmup_epochs": 3,
+    "clip_norm": 0.5,
     "shuffle": False,
     "drop_last": True,
     "num_workers": 2,
     "seed": 5,
     "epochs": 3,
+    "target_loss": 0.05,
+    "target_accuracy": 0.98,
+    "patience": 4,
 }
 # What must stand beside a field for it to be there, or for its other value to be permitted.
-BESIDE = {"classes": {"dataset": "blobs"}, "nesterov": {"momentum": "0.9"}}
+BESIDE = {
+    "classes": {"dataset": "blobs"},
+    "nesterov": {"momentum": "0.9"},
+    **{name: {"schedule": schedule} for schedule, names in SCHEDULES.items() for name in names},
+}
 
 
 def test_the_other_values_of_these_tests_are_of_every_field_with_a_widget_but_the_device():
@@ -171,7 +198,9 @@ def test_a_field_is_hidden_only_where_it_changes_no_data(dataset):
 
 
 def test_every_widget_has_a_name_and_says_what_it_does_what_is_permitted_and_where_the_book_has_it(open_page):
-    widgets = open_page(dataset="blobs").widgets()
+    widgets = {}
+    for schedule in SCHEDULES:
+        widgets |= open_page(dataset="blobs", schedule=schedule).widgets()
     assert set(widgets) == WITH_WIDGETS
     assert len({widget.label for widget in widgets.values()}) == len(WITH_WIDGETS)
     for name, widget in widgets.items():
@@ -188,13 +217,11 @@ def test_every_widget_has_a_name_and_says_what_it_does_what_is_permitted_and_whe
 
 def test_the_widgets_stand_in_the_group_of_their_field(open_page):
     page = open_page(dataset="blobs")
-    groups = {expander.label: expander for expander in page.app.sidebar.expander}
-    assert list(groups) == list(controls.titles().values())
-    for group, title in controls.titles().items():
-        block = groups[title]
-        kinds = (block.number_input, block.text_input, block.selectbox, block.checkbox, block.button_group)
-        keys = {re.fullmatch(r"field_(.*?)(_\d+)?", widget.key)[1] for kind in kinds for widget in kind}
-        assert keys == {name for name in FIELDS if limits(name).group == group}
+    titles = [text.value for text in page.app.sidebar.markdown]
+    assert titles == [f"**{title}**" for title in controls.titles().values()]
+    groups = [limits(name).group for name in page.widgets_in_order()]
+    assert list(dict.fromkeys(groups)) == list(GROUPS)
+    assert groups == sorted(groups, key=GROUPS.index)
 
 
 # Changes
@@ -448,7 +475,8 @@ def test_a_pupil_who_clicks_and_changes_everything_never_meets_an_error_of_the_p
     rng = random.Random(seed)
     page = open_page(speed="0")
     for _ in range(25):
-        buttons = [button.key for button in page.app.button if not button.disabled]
+        # Without its settings a page leaves nothing to change.
+        buttons = [b.key for b in page.app.button if not b.disabled and b.key != "hide_settings"]
         if rng.random() < 0.4:
             page.click(rng.choice(buttons))
             continue

@@ -36,6 +36,7 @@ def draw(rng, number):
     dataset = list(DATASETS)[number % len(DATASETS)]
     low, high = DATASETS[dataset].classes or (2, 2)
     optimizers, activations = limits("optimizer").choices, limits("activation").choices
+    schedules = limits("schedule").choices
     try:
         config = Config(
             dataset=dataset,
@@ -61,8 +62,17 @@ def draw(rng, number):
             nesterov=rng.random() < 0.5,
             weight_decay=rng.choice([0, 0.01]),
             l1=rng.choice([0, 0, 0.001]),
+            schedule=schedules[number % len(schedules)],
+            step_size=rng.choice([1, 2]),
+            gamma=rng.choice([0.1, 0.5]),
+            t_max=rng.choice([1, 2, 3]),
+            warmup_epochs=rng.choice([1, 2]),
+            clip_norm=rng.choice([0, 0.05, 1]),
             seed=rng.randint(0, 2**32 - 1),
-            epochs=rng.randint(1, 3),
+            epochs=rng.randint(1, 5),
+            target_loss=rng.choice([0, 0, 0.65]),
+            target_accuracy=rng.choice([0, 0, 0.6]),
+            patience=rng.choice([0, 0, 1]),
         )
         make_loaders(config, make_data(config))
     except ToytrainError:
@@ -92,9 +102,21 @@ def equals(snapshot, output, folder):
 
 @drawn
 def test_the_script_equals_the_run(config, forked, tmp_path):
-    snapshot = Trainer.from_config(config).advance()
+    trainer = Trainer.from_config(config)
+    if config.seed % 2:  # in half of the runs somebody edits weights
+        trainer.edit_weight("layers.0.weight", (0, 0), 0.25)
+        trainer.advance(steps=2)
+        trainer.edit_weight("layers.0.bias", (0,), -0.1)
+    snapshot = trainer.advance()
     assert snapshot.steps > 0
-    assert equals(snapshot, forked(write_script(config), tmp_path), tmp_path)
+    assert equals(snapshot, forked(write_script(config, edits=trainer.edits), tmp_path), tmp_path)
+
+
+def test_the_drawn_configs_end_for_every_reason():
+    ended = {Trainer.from_config(config).advance().stopped for config in DRAWN.values()}
+    for part in ("the test loss is", "the test accuracy is", "the test loss has not fallen"):
+        assert any(part in sentence for sentence in ended)
+    assert "" in ended
 
 
 @pytest.mark.slow

@@ -644,6 +644,8 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("step_batch", {}),
         ("step_epoch", {}),
         ("set_learning_rate", {"learning_rate": 0.5}),
+        ("half_step", {}),
+        ("begun_step", {}),
         ("edit_weight", {"key": "layers.0.bias", "index": (0,), "value": 0.5}),
         ("set_speed", {"speed": 5}),
         ("want_frame", {}),
@@ -657,6 +659,8 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("look", {"probe": "gradient"}),
         ("scripts", {}),
         ("deal_epoch", {}),
+        ("trace", {"x1": 0.0, "x2": 0.0}),
+        ("evaluation", {"part": "test"}),
     ],
 )
 def test_a_command_to_a_closed_run_is_refused(worker, clock, name, arguments):

@@ -15,6 +15,9 @@ from .config import Config, Limits
 from .distributed import Ranks, torchrun
 from .errors import ToytrainError
 
+# What a run that goes on from a checkpoint may do in another way, because no bit before depends on it.
+MAY_CHANGE = {"learning_rate", "epochs", "target_loss", "target_accuracy", "patience"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Its exit status is 0, or 2 (130 after Ctrl-C) with one sentence on stderr."""
@@ -53,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument("--checkpoint", type=Path, metavar="full.pth",
                        help="write a full checkpoint, from which the run resumes bit for bit")  # fmt: skip
     files.add_argument("--resume", type=Path, metavar="full.pth",
-                       help="go on from a full checkpoint; only --epochs and --learning-rate "
-                       "can change")  # fmt: skip
+                       help="go on from a full checkpoint; only --learning-rate and what ends the run "
+                       "(--epochs, --target-loss, --target-accuracy, --patience) can change")  # fmt: skip
     files.add_argument("--losses", type=Path, metavar="FILE.json",
                        help="write every batch loss in full precision")  # fmt: skip
     files.add_argument("--script", type=Path, metavar="FILE.py",
@@ -195,16 +198,21 @@ def _read_text(path: Path) -> str:
 def _resume(snapshot, given: dict[str, Any], process):
     """The Trainer that goes on from a checkpoint, and its Config with the settings that may change."""
     wanted = dataclasses.replace(snapshot.config, **given)
-    for name in given.keys() - {"epochs", "learning_rate"}:
+    for name in given.keys() - MAY_CHANGE:
         if getattr(wanted, name) != getattr(snapshot.config, name):
             raise ToytrainError(
                 f"{name} = {getattr(snapshot.config, name)} in the checkpoint cannot become "
-                f"{getattr(wanted, name)}; only epochs and learning_rate can change.",
+                f"{getattr(wanted, name)}; only learning_rate and what ends the run can change.",
                 field=name,
             )
-    config = dataclasses.replace(snapshot.config, epochs=wanted.epochs)
+    config = dataclasses.replace(wanted, learning_rate=snapshot.config.learning_rate)
     trainer = process.make_trainer(config)
     trainer.restore(snapshot)
+    if 0 < trainer.stopping.ended < trainer.epoch:
+        raise ToytrainError(
+            f"With these conditions the run would not have come as far as the checkpoint. "
+            f"{trainer.stopping.reason} Choose others, or train anew."
+        )
     if "learning_rate" in given and wanted.learning_rate != trainer.learning_rate:
         trainer.set_learning_rate(wanted.learning_rate)
     return trainer, config

@@ -7,6 +7,7 @@ A full checkpoint is a dict of plain values and tensors that `torch.load(weights
     config                 dict of the Config's fields
     model_state_dict       the book's keys
     optimizer_state_dict   as the optimizer gives it
+    scheduler_state_dict   as the schedule gives it, {} without one; absent in older files
     steps, epoch, batch    position
     random_state           dict: device name -> generator state
     epoch_random_state     the same at the start of an unfinished epoch, else None
@@ -37,10 +38,11 @@ from .errors import ToytrainError
 from .model import NeuralNetwork
 from .random_state import get_random_state
 from .snapshot import Snapshot
+from .stopping import Stopping
 from .task import TASKS
 from .untrusted import MAX_BYTES, Cause, whole
 from .untrusted.network import read_network
-from .untrusted.optimizer import read_optimizer_state
+from .untrusted.optimizer import read_optimizer_state, read_schedule_state
 
 FORMAT = "toytrain"
 VERSION = whole.VERSION
@@ -70,6 +72,7 @@ def save(snapshot: Snapshot) -> bytes:
             "config": snapshot.config.to_dict(),
             "model_state_dict": snapshot.weights,
             "optimizer_state_dict": snapshot.optimizer_state,
+            "scheduler_state_dict": snapshot.schedule_state,
             "steps": snapshot.steps,
             "epoch": snapshot.epoch,
             "batch": snapshot.batch,
@@ -135,7 +138,11 @@ def _full(state: dict) -> Snapshot:
     optimizer_state = read_optimizer_state(
         state["optimizer_state_dict"], config, list(model.parameters()), steps, bool(diverged), rates
     )
+    schedule_state = read_schedule_state(state.get("scheduler_state_dict", {}), config, epoch)
+    if optimizer_state and bool(schedule_state) != (config.schedule != "constant"):
+        raise untrusted.refusal(Cause.OPTIMIZER)
     tests = whole.read_tests(state["tests"], epoch, batches)
+    stopped = Stopping.of(config).again(tests).reason
     return Snapshot(
         config=config,
         data=data,
@@ -143,6 +150,7 @@ def _full(state: dict) -> Snapshot:
         model=model,
         weights=weights,
         optimizer_state=optimizer_state,
+        schedule_state=schedule_state,
         random_state=whole.read_random_state(state["random_state"], config.device),
         epoch_random_state=whole.read_epoch_random_state(state["epoch_random_state"], config.device, batch),
         steps=steps,
@@ -155,7 +163,8 @@ def _full(state: dict) -> Snapshot:
         loss_history=whole.read_losses(state["losses"], steps),
         test_history=tests,
         num_tests=len(tests) // 3,
-        finished=0 < config.epochs <= epoch,
+        finished=0 < config.epochs <= epoch or bool(stopped),
+        stopped=stopped,
         diverged=diverged,
         initial_weights=initial_weights,
         notes=() if optimizer_state else (NO_OPTIMIZER,),

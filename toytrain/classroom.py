@@ -36,7 +36,8 @@ class Classroom:
     """A teacher's settings. A value out of range is refused with a ToytrainError that names it.
 
     `workers` = 0 is one training process per core, `runs_folder` = "" saves nowhere. `points`, `parameters`
-    and `steps` bound each run beside what a Config permits; `unseen` is in seconds.
+    and `steps` bound each run beside what a Config permits; `unseen` is in seconds. `replica` and `entrance`
+    are for several servers behind one proxy.
     """
 
     runs_per_session: int = setting(4, 2, 100)  # a new run is there before the old one goes
@@ -48,6 +49,8 @@ class Classroom:
     workers: int = setting(0, 0, 256, "TOYTRAIN_WORKERS")
     ranks: int = setting(4, 1, 64, "TOYTRAIN_RANKS")
     runs_folder: str = setting("runs", environment="TOYTRAIN_RUNS")
+    replica: str = setting("", environment="TOYTRAIN_REPLICA")
+    entrance: str = setting("", environment="TOYTRAIN_ENTRANCE")
 
     def __post_init__(self):
         for spec in dataclasses.fields(self):

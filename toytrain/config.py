@@ -26,6 +26,13 @@ OPTIMIZERS = {
     "adamw": ("weight_decay",),
     "rmsprop": ("momentum", "weight_decay"),
 }
+# Each schedule of the learning rate with its settings.
+SCHEDULES = {
+    "constant": (),
+    "step": ("step_size", "gamma"),
+    "cosine": ("t_max",),
+    "warmup": ("warmup_epochs",),
+}
 DEVICES = ("cpu", "cuda", "mps")
 GROUPS = ("data", "features", "network", "training")
 
@@ -106,6 +113,18 @@ class Config:
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
     learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
                                   "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
+    schedule: str = option("constant", "How the learning rate changes at the end of each epoch: step "
+                           "(StepLR), cosine (CosineAnnealingLR) or warmup (LinearLR, from a third of the "
+                           "rate). A rate set by hand meanwhile is where the schedule goes on from.",
+                           "training", choices=tuple(SCHEDULES))  # fmt: skip
+    step_size: int = option(10, "Every so many epochs the learning rate is multiplied by gamma.",
+                            "training", low=1, high=100_000, unit="epochs")  # fmt: skip
+    gamma: float = option(0.1, "What the learning rate is multiplied by.",
+                          "training", low=0.001, high=1, step=0.1)  # fmt: skip
+    t_max: int = option(100, "In so many epochs the learning rate falls to 0 along a cosine, and then rises "
+                        "again.", "training", low=1, high=100_000, unit="epochs")  # fmt: skip
+    warmup_epochs: int = option(5, "In so many epochs the learning rate rises from a third to the whole.",
+                                "training", low=1, high=100_000, unit="epochs")  # fmt: skip
     batch_size: int = option(32, "Training examples per step.", "training",
                              low=1, high=1024, unit="examples", book="A.6")  # fmt: skip
     optimizer: str = option(
@@ -118,6 +137,9 @@ class Config:
                                  "size.", "training", low=0, high=1, step=0.001)  # fmt: skip
     l1: float = option(0.0, "L1: adds this times the sum of absolute weights to the batch loss.",
                        "training", low=0, high=1, step=0.0001)  # fmt: skip
+    clip_norm: float = option(0.0, "Scales the gradients of a batch down to this norm if theirs is larger "
+                              "(clip_grad_norm_); 0: never.", "training",
+                              low=0, high=1000, step=0.1)  # fmt: skip
     shuffle: bool = option(
         True, "Deal the training examples in a new order each epoch.", "training", book="A.6"
     )
@@ -133,6 +155,13 @@ class Config:
     device: str = option("cpu", "Where the tensors live.", "training", choices=DEVICES, book="A.9")
     epochs: int = option(0, "How often to go through the training data; 0: until paused.",
                          "training", low=0, high=100_000, unit="epochs", book="A.7")  # fmt: skip
+    target_loss: float = option(0.0, "Ends the run after the first epoch with a test loss of this or less; "
+                                "0: never.", "training", low=0, high=1000, step=0.01)  # fmt: skip
+    target_accuracy: float = option(0.0, "Ends the run after the first epoch with a test accuracy (for "
+                                    "regression: R²) of this or more; 0: never.", "training",
+                                    low=0, high=1, step=0.01)  # fmt: skip
+    patience: int = option(0, "Ends the run when the test loss has not reached a new low for so many "
+                           "epochs; 0: never.", "training", low=0, high=100_000, unit="epochs")  # fmt: skip
 
     def __post_init__(self):
         for spec in dataclasses.fields(self):
@@ -171,6 +200,8 @@ class Config:
             return dataset.classes is not None and dataset.classes[0] < dataset.classes[1]
         if name in ("momentum", "nesterov", "weight_decay"):
             return name in OPTIMIZERS[self.optimizer]
+        if any(name in settings for settings in SCHEDULES.values()):
+            return name in SCHEDULES[self.schedule]
         return True
 
     def changes(self) -> dict[str, Any]:

@@ -15,6 +15,12 @@ CLASSES: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
+def make_optimizer(config: Config, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of a Config, which trains every parameter of the model."""
+    kind, arguments = optimizer_arguments(config)
+    return kind(model.parameters(), **arguments)
+
+
 def optimizer_arguments(config: Config) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """The optimizer's class, and the keyword arguments that differ from PyTorch's own defaults."""
     kind = CLASSES[config.optimizer]

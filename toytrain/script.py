@@ -19,9 +19,11 @@ from .edits import Edits, Place
 from .model import NeuralNetwork
 from .optimizers import optimizer_arguments
 from .rows import MOST_IN_ADDRESS
+from .schedules import schedule_arguments
 from .task import TASKS, Task
 
 EPOCHS_OF_AN_ENDLESS_RUN = 10
+MOST_EPOCHS = 100_000  # of a run that a stop condition ends
 WIDTH = 90  # of the lines that hold own points
 
 
@@ -175,7 +177,17 @@ train_loader = DataLoader(
     drop_last={config.drop_last},
     num_workers={config.num_workers},
 )
-optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings})"""
+optimizer = torch.optim.{kind.__name__}(model.parameters(), {settings}){_make_schedule(config)}"""
+
+
+def _make_schedule(config: Config) -> str:
+    """The line that makes the schedule of the learning rate; "" if it is constant."""
+    found = schedule_arguments(config)
+    if not found:
+        return ""
+    kind, arguments = found
+    settings = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"\nscheduler = torch.optim.lr_scheduler.{kind.__name__}(optimizer, {settings})"
 
 
 def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int | None, edits: Edits) -> str:
@@ -186,6 +198,8 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
         )
     elif config.epochs:
         length = f"num_epochs = {config.epochs}\n"
+    elif _stops(config):
+        length = f"num_epochs = {MOST_EPOCHS}  # at the most: train() returns before\n"
     else:
         length = f"num_epochs = {EPOCHS_OF_AN_ENDLESS_RUN}  # the run has no end of its own: your choice\n"
     rates = (
@@ -199,6 +213,7 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
     edit = """
             edit_weights(len(losses))
 """
+    best = "\n    best_loss, best_epoch = float('inf'), -1"
     last = "\nedit_weights(len(losses))"
     move = """
             features, labels = features.to(device), labels.to(device)
@@ -207,14 +222,18 @@ def _train(config: Config, task: Task, changes: Mapping[int, float], steps: int 
             weights = [layer.weight for layer in model.layers if isinstance(layer, torch.nn.Linear)]
             loss = loss + {config.l1!r} * sum(weight.abs().sum() for weight in weights)
 """
+    clip = f"""
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={config.clip_norm!r})
+"""
     stop = """
             if len(losses) == num_steps:
                 return
 """
+    schedule = "\n\n        scheduler.step()" if config.schedule != "constant" else ""
     return f"""{length}{rates}losses = []  # the loss of every batch
 {_edit_weights(edits)}
 
-def train():
+def train():{best if config.patience else ""}
     for epoch in range(num_epochs):
         model.train()
         for batch_idx, (features, labels) in enumerate(train_loader):\
@@ -226,7 +245,7 @@ def train():
                 return
 
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward(){clip.rstrip() if config.clip_norm else ""}
             optimizer.step()
 
             losses.append(loss.item())
@@ -234,10 +253,47 @@ def train():
                 f"Epoch: {{epoch + 1:03d}}/{{num_epochs:03d}}"
                 f" | Batch {{batch_idx:03d}}/{{len(train_loader):03d}}"
                 f" | Train/Val Loss: {{loss:.2f}}"
-            ){stop.rstrip() if steps is not None else ""}
+            ){stop.rstrip() if steps is not None else ""}{schedule}{_stop(config, task)}
 
 
 train(){last if edits else ""}"""
+
+
+def _stops(config: Config) -> bool:
+    """Whether there is a condition that ends the run after an epoch."""
+    return bool(config.target_loss or config.target_accuracy or config.patience)
+
+
+def _stop(config: Config, task: Task) -> str:
+    """The stop conditions, as the end of an epoch; "" if there are none."""
+    if not _stops(config):
+        return ""
+    moved = ".to(device)" if config.device != "cpu" else ""
+    text = f"""
+
+        model.eval()
+        with torch.no_grad():
+            logits, labels = model(test_ds.features{moved}), test_ds.labels{moved}
+            test_loss = {task.loss_source}.item()
+            test_score = {task.score.__name__}(logits, labels)"""
+    if config.target_loss:
+        text += f"""
+        if test_loss <= {config.target_loss!r}:
+            print(f"Ended after epoch {{epoch + 1}}: the test loss is {{test_loss:.4g}}")
+            return"""
+    if config.target_accuracy:
+        text += f"""
+        if test_score >= {config.target_accuracy!r}:
+            print(f"Ended after epoch {{epoch + 1}}: the test {task.score_name} is {{test_score:.4g}}")
+            return"""
+    if config.patience:
+        text += f"""
+        if test_loss < best_loss:
+            best_loss, best_epoch = test_loss, epoch
+        elif epoch - best_epoch >= {config.patience}:
+            print(f"Ended after epoch {{epoch + 1}}: no better test loss for {config.patience} epochs")
+            return"""
+    return text
 
 
 def _edit_weights(edits: Edits) -> str:

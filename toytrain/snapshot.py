@@ -16,6 +16,7 @@ from .config import Config
 from .data import Data, ToyDataset, compute_features, grid_points
 from .edits import Edits
 from .errors import ToytrainError
+from .history import History
 from .model import NeuralNetwork
 from .random_state import RandomState
 from .task import Task
@@ -28,6 +29,7 @@ class Snapshot:
     `model` is the network's structure in eval mode; its own weights mean nothing, `weights` do.
     `loss_history` and `test_history` are shared with the run, which only appends to them: this
     Snapshot knows their first `steps` losses and `num_tests` rows of (step, loss, score).
+    `stopped` is the sentence with which a stop condition ended the run, or "".
     `epoch_random_state` is the generator's state at the start of an unfinished epoch. `initial_weights`
     is the state_dict that the run started from, None where the seed drew the weights. `notes` are sentences
     about the file that this was read from, `keys_in_file` what the file calls each tensor of `weights`.
@@ -45,11 +47,13 @@ class Snapshot:
     batches: int
     learning_rate: float
     learning_rates: dict[int, float]
-    loss_history: array = field(repr=False)
-    test_history: array = field(repr=False)
+    loss_history: array | History = field(repr=False)
+    test_history: array | History = field(repr=False)
     num_tests: int
     finished: bool
     diverged: str
+    schedule_state: dict[str, Any] = field(default_factory=dict)
+    stopped: str = ""
     edits: Edits = field(default_factory=dict)
     config: Config | None = None
     data: Data | None = None

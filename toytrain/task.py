@@ -62,6 +62,12 @@ class Task:
         """Argmax (n,) of the logits; of a regression the outputs (n,)."""
         return torch.argmax(logits, dim=1) if self.has_classes else logits.squeeze(1)
 
+    def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of each example (n,), of which `loss` is the mean."""
+        if self.has_classes:
+            return F.cross_entropy(logits, labels, reduction="none")
+        return F.mse_loss(logits, labels, reduction="none").squeeze(1)
+
     def wrong(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Which examples (n,) are misclassified; of a regression none is."""
         if self.has_classes:

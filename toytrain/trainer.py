@@ -8,11 +8,12 @@ whole tensors, because a second DataLoader would move that generator.
 import copy
 import math
 import time
-from array import array
 from collections.abc import Iterator
 from itertools import zip_longest
+from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from .config import Config
@@ -21,15 +22,22 @@ from .devices import get_device
 from .edits import MOST_EDITS, Edits, check_edit, count, merge
 from .errors import ToytrainError
 from .fast_step import FastStep, loss_key, traceable
+from .half_step import PARTS, BegunStep
+from .history import History
 from .model import NeuralNetwork
-from .optimizers import optimizer_arguments
+from .optimizers import make_optimizer
 from .random_state import RandomState, get_random_state, set_random_state
+from .schedules import make_schedule
 from .snapshot import Snapshot
+from .stopping import Stopping
 from .task import CLASSIFICATION, TASKS, Task
 
 
 class Trainer:
     """Model, optimizer, loss and loaders, and how far they have come.
+
+    `schedule` changes the learning rate at the end of each epoch, `clip_norm` bounds the norm of the
+    gradients (0: it does not), `stopping` ends the run after an epoch.
 
     `steps` counts the batches trained so far, `epoch` the completed epochs, `batch` the batches
     done in the current one. `losses` holds each batch loss, `tests` three numbers per epoch: the
@@ -57,6 +65,9 @@ class Trainer:
         config: Config | None = None,
         data: Data | None = None,
         initial_weights: dict[str, torch.Tensor] | None = None,
+        schedule: LRScheduler | None = None,
+        clip_norm: float = 0.0,
+        stopping: Stopping | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
@@ -68,15 +79,19 @@ class Trainer:
         self.config = config
         self.data = data
         self.initial_weights = initial_weights
+        self.schedule = schedule
+        self.clip_norm = clip_norm
+        self.stopping = stopping or Stopping()
         self.device = next(model.parameters()).device
         self.steps = self.epoch = self.batch = 0
-        self.losses = array("f")
-        self.tests = array("d")
+        self.losses = History("f")
+        self.tests = History("d")
         self.learning_rates: dict[int, float] = {}
         self.edits: Edits = {}
         self.diverged = ""
         self.fast = True
         self._fast_step = FastStep()
+        self._begun: BegunStep | None = None
         self._batches: Iterator | None = None
         self._epoch_random_state: RandomState | None = None
         self._structure = copy.deepcopy(model).cpu().eval()
@@ -97,19 +112,14 @@ class Trainer:
         if initial_weights is not None:
             initial_weights = _under_keys_of(model, initial_weights)
             model.load_state_dict(initial_weights)
-        kind, arguments = optimizer_arguments(config)
-        task = TASKS[config.task]
         return cls(
             model,
-            kind(model.parameters(), **arguments),
-            with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
-            train_loader,
-            test_loader,
-            task=task,
-            epochs=config.epochs,
-            config=config,
+            train_loader=train_loader,
+            test_loader=test_loader,
             data=data,
             initial_weights=initial_weights,
+            stopping=Stopping.of(config),
+            **made_of(config, model),
         )
 
     def step(self) -> float:
@@ -119,8 +129,44 @@ class Trainer:
         loss = self.loss(logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
+        self.clip_gradients()
         self.optimizer.step()
         return self.record(loss)
+
+    def half_step(self) -> BegunStep:
+        """Do the next part of a step: forward, loss, backward, and then what changes the weights.
+
+        The four of them are `step`, bit for bit. Until the last is done, a Snapshot shows the run as it was
+        before the first, so that only whole steps are saved. Whatever else trains or changes the run finishes
+        the step first.
+        """
+        begun = self._begun or BegunStep(self.snapshot())
+        if begun.done == 0:
+            begun.features, begun.labels = self.next_batch()
+            begun.logits = self.model(begun.features)
+        elif begun.done == 1:
+            begun.loss = self.loss(begun.logits, begun.labels)
+        elif begun.done == 2:
+            self.optimizer.zero_grad()
+            begun.loss.backward()
+            self.clip_gradients()
+        else:
+            self.optimizer.step()
+            self._begun = None
+            self.record(begun.loss)
+        begun.done += 1
+        self._begun = begun if begun.done < len(PARTS) else None
+        return begun
+
+    def finish_step(self) -> None:
+        """Do what is left of a step that half-steps have begun."""
+        while self._begun is not None:
+            self.half_step()
+
+    @property
+    def begun_step(self) -> BegunStep | None:
+        """The step that half-steps have begun, None between two steps."""
+        return self._begun
 
     def advance(self, steps: int | None = None, seconds: float | None = None) -> Snapshot:
         """Train for so many batches or so many seconds, whichever ends first; then a Snapshot.
@@ -129,6 +175,8 @@ class Trainer:
         """
         last = math.inf if steps is None else self.steps + steps
         deadline = math.inf if seconds is None else time.perf_counter() + seconds
+        if self.steps < last:
+            self.finish_step()
         plain = bool(self._why_plain())
         while not self.ended and self.steps < last:
             if plain or not self._fast_step.train(self, self._before_edits(last), deadline):
@@ -155,6 +203,8 @@ class Trainer:
     def _why_plain(self) -> str:
         if not self.fast:
             return "The fast step is switched off."
+        if self._begun is not None:
+            return "A step is begun by half-steps; the fast ones come after it."
         for name in PARTS_OF_A_STEP:
             if name in vars(self) or getattr(type(self), name) is not PARTS_OF_A_STEP[name]:
                 return f"This Trainer has a {name} of its own."
@@ -162,8 +212,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the epochs asked for are done."""
-        return 0 < self.epochs <= self.epoch
+        """Whether the epochs asked for are done, or a stop condition has ended the run before."""
+        return 0 < self.epochs <= self.epoch or bool(self.stopping.reason)
 
     @property
     def ended(self) -> bool:
@@ -171,12 +221,21 @@ class Trainer:
         return self.finished or bool(self.diverged)
 
     @property
+    def why_ended(self) -> str:
+        """The sentence of a run that diverged or that a stop condition ended; "" otherwise."""
+        return self.diverged or self.stopping.reason
+
+    @property
     def learning_rate(self) -> float:
         """The rate that the next step takes."""
         return self.learning_rates.get(self.steps, self.optimizer.param_groups[0]["lr"])
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Let the next step and those after it take this rate. The change is recorded."""
+        """Let the next step and those after it take this rate. The change is recorded.
+
+        A schedule goes on from it at the end of the epoch.
+        """
+        self.finish_step()
         self.learning_rates[self.steps] = Config(learning_rate=learning_rate).learning_rate  # in range
 
     def edit_weight(self, key: str, index: tuple[int, ...], value: float) -> None:
@@ -184,6 +243,7 @@ class Trainer:
 
         `index` counts from 0. The optimizer's state stays as it is. A ToytrainError says what does not fit.
         """
+        self.finish_step()
         shapes = {name: tuple(parameter.shape) for name, parameter in self._parameters.items()}
         place, value = check_edit(shapes, key, index, value)
         edited = merge(self.edits, {self.steps: {place: value}})
@@ -216,6 +276,8 @@ class Trainer:
         """The next features and labels, on the device; opens the epoch where one begins."""
         if self.diverged:
             raise ToytrainError(self.diverged)
+        if self._begun is not None:
+            raise RuntimeError("a step is begun: finish_step comes first")
         if self.steps in self.learning_rates:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rates[self.steps]
@@ -225,6 +287,11 @@ class Trainer:
             self.model.train()
         features, labels = next(self._batches)
         return features.to(self.device), labels.to(self.device)
+
+    def clip_gradients(self) -> None:
+        """Scale the gradients down to the norm `clip_norm`, if one is set and theirs is larger."""
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
 
     def record(self, loss: torch.Tensor) -> float:
         """Note the batch's loss and close the epoch where it ends; a loss that is not finite ends the run."""
@@ -248,7 +315,11 @@ class Trainer:
                 next(self._batches, None)
             self._batches = None
             if self.test_loader is not None:
-                self.tests.extend((self.steps, *self.evaluate(self.test_loader.dataset)))
+                found = self.evaluate(self.test_loader.dataset)
+                self.tests.extend((self.steps, *found))
+                self.stopping.look(*found)
+            if self.schedule is not None:
+                self.schedule.step()
         self._do_edits()
         return value
 
@@ -263,7 +334,9 @@ class Trainer:
         return found
 
     def snapshot(self) -> Snapshot:
-        """The run as it stands, copied to the CPU."""
+        """The run as it stands, copied to the CPU; within a step, as it stood before."""
+        if self._begun is not None:
+            return self._begun.before
         state = self.optimizer.state_dict()
         return Snapshot(
             config=self.config,
@@ -273,6 +346,7 @@ class Trainer:
             weights=_copied(self.model.state_dict()),
             initial_weights=self.initial_weights,
             optimizer_state=_copied(state),
+            schedule_state=_copied(self.schedule.state_dict()) if self.schedule else {},
             random_state=get_random_state(self.device),
             epoch_random_state=self._epoch_random_state if self.batch else None,
             steps=self.steps,
@@ -286,6 +360,7 @@ class Trainer:
             test_history=self.tests,
             num_tests=len(self.tests) // 3,
             finished=self.finished,
+            stopped=self.stopping.reason,
             diverged=self.diverged,
         )
 
@@ -299,13 +374,17 @@ class Trainer:
             raise ToytrainError(
                 "A bare state_dict holds weights only, from which no run can go on; take a full checkpoint."
             )
+        self._begun = None
         self.model.load_state_dict(snapshot.weights)
         self.initial_weights = snapshot.initial_weights
         self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
+        if self.schedule is not None:
+            self.schedule.load_state_dict(copy.deepcopy(snapshot.schedule_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
         # New arrays: Snapshots taken before share the old ones, of which they know a length.
-        self.losses = array("f", snapshot.loss_history[: snapshot.steps])
-        self.tests = array("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.losses = History("f", snapshot.loss_history[: snapshot.steps])
+        self.tests = History("d", snapshot.test_history[: 3 * snapshot.num_tests])
+        self.stopping = self.stopping.again(self.tests[:])
         self.learning_rates = dict(snapshot.learning_rates)
         self.diverged = snapshot.diverged
         self._last_finite = _LastFinite(self.model)
@@ -320,6 +399,21 @@ class Trainer:
                 next(self._batches)
             self.model.train()
         set_random_state(snapshot.random_state, self.device)
+
+
+def made_of(config: Config, model: torch.nn.Module) -> dict[str, Any]:
+    """The arguments of a Trainer for this model that a Config decides alone, whatever the loaders are."""
+    task = TASKS[config.task]
+    optimizer = make_optimizer(config, model)
+    return {
+        "optimizer": optimizer,
+        "loss": with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
+        "task": task,
+        "epochs": config.epochs,
+        "config": config,
+        "schedule": make_schedule(config, optimizer),
+        "clip_norm": config.clip_norm,
+    }
 
 
 def _under_keys_of(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -353,7 +447,9 @@ def with_l1(loss, model: torch.nn.Module, strength: float):
 
 
 # What the fast step does in another way: a Trainer with another of these keeps to the plain step.
-PARTS_OF_A_STEP = {name: vars(Trainer)[name] for name in ("step", "next_batch", "record", "evaluate")}
+PARTS_OF_A_STEP = {
+    name: vars(Trainer)[name] for name in ("step", "next_batch", "clip_gradients", "record", "evaluate")
+}
 
 
 class _LastFinite:

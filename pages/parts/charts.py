@@ -51,6 +51,19 @@ def gradients(step: Step) -> go.Figure:
     return figure
 
 
+def residuals(outputs: Sequence[float], errors: Sequence[float]) -> go.Figure:
+    """A regression's errors (output minus target) by its outputs."""
+    figure = _figure(height=240, left=56, bottom=40)
+    figure.add_scatter(x=list(outputs), y=list(errors),
+                       mode="markers", marker={"color": COLOURS[0], "size": 5, "opacity": 0.7})  # fmt: skip
+    figure.update_layout(
+        showlegend=False,
+        xaxis={"title": {"text": _("output")}, "zeroline": False},
+        yaxis={"title": {"text": _("error (output − target)")}, "zeroline": True},
+    )
+    return figure
+
+
 def plane(plan: Plan, rows: Sequence[int], coloured: bool) -> go.Figure:
     """The training points, faint, and one rank's batch upon them."""
     figure = _figure(height=190, bottom=22, left=26)

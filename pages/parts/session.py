@@ -7,22 +7,27 @@ The controls may be ahead of the run: only the learning rate changes while a run
 change waits for Reset, unless the run has not trained a batch yet.
 """
 
+import contextlib
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
-from toytrain.config import FIELDS, GROUPS, limits, parse
-from toytrain.datasets import DATASETS
+from toytrain.book import Settings
+from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
+from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import LabRun, Run
-from toytrain.rows import read_rows
+from toytrain.engine import LabRun, Reader, Run
+from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
 from .bench import Bench
+from .live.base import BASE
+from .own_points import Draft, Upload
+from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
 from .words import ENGLISH, LANGUAGES, _, said, speak
 
 RUN = "run"  # the run's id in the address
@@ -36,6 +41,8 @@ DEFAULT_SPEED = 100
 OPEN_WITHIN = 5.0  # seconds for a warm worker to accept a Config or to refuse it
 RESTORE_WITHIN = 20.0  # the same, where the engine may have to warm up first
 MEMORY = "toytrain"
+GALLERY, PAD = "gallery", "pad"  # keys of components
+TOO_LONG = "too-many"  # stands in the address for own points that it cannot carry
 
 
 @dataclass
@@ -43,19 +50,28 @@ class Session:
     """What this visitor has before them. `refused` holds a sentence per field, `notices` the rest.
 
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
-    distributed run, `ranks_before` the one before it. `bench` is the mistake lab. `owner` is what the pool
-    counts its runs by.
+    distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
+    holds own points before a run takes them, `upload` the file that some may come from. `reader`
+    computes the figures of the book page. `chosen` is the data point picked last from the table of
+    predictions, and the number of that pick. `bench` is the mistake lab.
     """
 
     config: Config
     run: Run
     speed: int = DEFAULT_SPEED
+    screen: Screen = field(default_factory=Screen)
+    half: dict[str, Any] | None = None
+    half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     shown_again: Counter[str] = field(default_factory=Counter)
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
+    reader: Reader | None = None
     owner: str = ""
+    chosen: dict[str, int] | None = None
+    draft: Draft = field(default_factory=Draft)
+    upload: Upload = field(default_factory=Upload)
     bench: Bench = field(default_factory=Bench)
 
     @property
@@ -85,6 +101,7 @@ class Session:
 
         A ToytrainError that refuses it leaves everything as it was.
         """
+        self.check_locked(config)
         pool = engine.pool()
         new = pool.open(config, self.speed, checkpoint, weights, self.owner)
         try:
@@ -95,9 +112,22 @@ class Session:
             pool.close(new)
             raise
         old, self.run, self.config = self.run, new, config
+        self.half = None
         if old.viewers <= 1:  # nobody else watches it
             pool.close(old)
         self.notices.clear()
+
+    def check_locked(self, config: Config) -> None:
+        """A ToytrainError if the Config changes what the address locks, on whichever page it was made."""
+        for name in FIELDS:
+            if self.screen.locks(name) and getattr(config, name) != getattr(self.config, name):
+                raise ToytrainError(
+                    _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
+                        name=name, value=_shown(getattr(self.config, name))
+                    ),
+                    field=name,
+                    code="locked",
+                )
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
@@ -131,6 +161,17 @@ def open_page() -> Session:
     return session
 
 
+def opened() -> Session | None:
+    """The visitor's session, if a page has opened one."""
+    return st.session_state.get(MEMORY)
+
+
+def is_presented() -> bool:
+    """Whether the page is in large type: before it is opened, as the address says."""
+    session = opened()
+    return session.screen.present if session else st.query_params.get("present") == "1"
+
+
 def _replace_run(session: Session, run: Run | None) -> None:
     """Go on with another run of the same settings, or of those of them that work."""
     if run is None:
@@ -140,11 +181,15 @@ def _replace_run(session: Session, run: Run | None) -> None:
 
 def watched_run() -> Run | None:
     """The run that the address lets one watch. If it is gone, the page says so and stops here."""
-    token = st.query_params.get(WATCH)
+    # A link to another page leaves the query behind: who came to watch goes on watching there.
+    token = st.query_params.get(WATCH) or st.session_state.get(WATCH)
     if token is None:
         return None
     run = engine.pool().watched(token)
-    if run is None:
+    if run is not None:
+        st.session_state[WATCH] = st.query_params[WATCH] = token
+    else:
+        st.session_state.pop(WATCH, None)
         st.warning(_("The run that this address lets you watch has ended. Ask for a new address."))
         st.stop()
     return run
@@ -158,11 +203,8 @@ def saving_problem() -> str:
 
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
-    session = st.session_state[MEMORY]
-    query = session.config.to_query()
-    if LANGUAGE in st.session_state:
-        query += f"&{LANGUAGE}={st.session_state[LANGUAGE]}"
-    return f"{_home()}?{query.removeprefix('&')}" if query else _home()
+    session: Session = st.session_state[MEMORY]
+    return address_of(session.config, session.screen)
 
 
 def watch_address() -> str:
@@ -170,9 +212,28 @@ def watch_address() -> str:
     return f"{_home()}?{WATCH}={st.session_state[MEMORY].run.stream_token}"
 
 
+def student_address() -> str:
+    """The address of this experiment and this screen, without the teacher's panel and the large type."""
+    session: Session = st.session_state[MEMORY]
+    hide = in_order((*session.screen.hide, TEACHERS), CAN_HIDE)
+    return address_of(session.config, replace(session.screen, hide=hide, present=False))
+
+
+def address_of(config: Config, screen: Screen | None = None) -> str:
+    """The address at which anybody gets a run of this Config, on this screen.
+
+    It leads to where visitors come in, so that a class that opens it is spread over all servers.
+    """
+    home = urljoin(_home(), engine.pool().classroom.entrance)
+    texts = _texts_of(config) | (screen.to_texts() if screen else {})
+    if LANGUAGE in st.session_state:
+        texts[LANGUAGE] = st.session_state[LANGUAGE]
+    return f"{home}?{as_query(texts)}" if texts else home
+
+
 def _home() -> str:
     parts = urlsplit(st.context.url or "")
-    return f"{parts.scheme}://{parts.netloc}/"
+    return f"{parts.scheme}://{parts.netloc}{BASE}/"
 
 
 # The language
@@ -250,6 +311,7 @@ def _take(session: Session, config: Config, name: str) -> None:
     if run.steps == 0 and not run.playing and not run.has_initial_weights:
         session.start(config)
         return
+    session.check_locked(config)
     engine.pool().check(config, OPEN_WITHIN)
     if name == "learning_rate":
         run.set_learning_rate(config.learning_rate)
@@ -267,6 +329,31 @@ def attempt(command) -> None:
         command()
     except ToytrainError as error:
         session.refuse(error)
+
+
+def half_step() -> None:
+    """Do the next part of a step; what it answers stands beside the views until something else trains."""
+    session: Session = st.session_state[MEMORY]
+
+    def go_on() -> None:
+        session.half = session.run.half_step()
+
+    attempt(go_on)
+
+
+def half() -> dict[str, Any] | None:
+    """Where the step stands that one goes through part by part (see engine/half_steps.py), or None."""
+    session: Session = st.session_state[MEMORY]
+    run = session.run
+    if session.half is None and run.status == "paused" and session.half_asked != run.id:
+        session.half_asked = run.id  # once per run: after a reload the engine may still stand within a step
+        with contextlib.suppress(ToytrainError):
+            session.half = run.begun_step()
+    if session.half:
+        is_whole = session.half["number"] == 3
+        if run.playing or run.steps not in (session.half["step"], session.half["step"] + is_whole):
+            session.half = None
+    return session.half
 
 
 def reset() -> None:
@@ -313,6 +400,57 @@ def speed_key() -> str:
     return SPEED
 
 
+# What the page shows
+
+
+def screen_key(part: str) -> str:
+    """The key of the widget for `hide`, `lock` or `task` of the screen."""
+    key = f"screen_{part}"
+    if key not in st.session_state:
+        value = getattr(st.session_state[MEMORY].screen, part)
+        st.session_state[key] = list(value) if isinstance(value, tuple) else value
+    return key
+
+
+def change_screen(part: str) -> None:
+    """Such a widget's callback."""
+    value = st.session_state[f"screen_{part}"]
+    take = {
+        "hide": lambda: in_order(value, CAN_HIDE),
+        "lock": lambda: in_order(value, CAN_LOCK),
+        "task": lambda: trimmed(value),
+    }
+    _show(**{part: take[part]()})
+
+
+def hide_settings() -> None:
+    """Hide every field, beside what is hidden already."""
+    hidden = st.session_state[MEMORY].screen.hide
+    _show_again(hide=in_order((*hidden, *SETTINGS), CAN_HIDE))
+
+
+def show_everything() -> None:
+    """Nothing hidden, nothing locked, no task."""
+    _show_again(hide=(), lock=(), task="")
+
+
+def present() -> None:
+    """Large type for the projector, or back."""
+    _show(present=not st.session_state[MEMORY].screen.present)
+
+
+def _show(**parts: Any) -> None:
+    session: Session = st.session_state[MEMORY]
+    session.screen = replace(session.screen, **parts)
+
+
+def _show_again(**parts: Any) -> None:
+    """The same where the widgets have to follow."""
+    _show(**parts)
+    for part in parts:
+        st.session_state.pop(f"screen_{part}", None)
+
+
 # Files
 
 
@@ -351,6 +489,83 @@ def adopt(data: bytes, config: Config, is_full: bool) -> None:
     session.refused.clear()
     for name in FIELDS:
         session.show_again(name)
+
+
+# Predictions
+
+
+def choose_point(key: str, points: list[int]) -> None:
+    """The callback of the table of predictions: trace the point in the chosen line."""
+    session: Session = st.session_state[MEMORY]
+    lines = st.session_state[key].selection.rows
+    if lines and lines[0] < len(points):
+        number = session.chosen["number"] + 1 if session.chosen else 1
+        session.chosen = {"number": number, "point": points[lines[0]]}
+
+
+# Own points and other data
+
+
+def points() -> dict[str, Any]:
+    """The points that a run of the controls' Config would have (see engine.data_views.points)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().points(session.config, RESTORE_WITHIN)
+
+
+def previews() -> list[dict[str, Any]]:
+    """Some points of every dataset (see engine.data_views.previews)."""
+    session: Session = st.session_state[MEMORY]
+    return engine.pool().previews(session.config, RESTORE_WITHIN)
+
+
+def choose_dataset() -> None:
+    """The gallery's callback: take the dataset that was clicked."""
+    session: Session = st.session_state[MEMORY]
+    name = st.session_state[GALLERY].choose
+    changed = {"dataset": name, "classes": _classes_of(name, session.config.classes)}
+    attempt(lambda: _take(session, replace(session.config, **changed), "dataset"))
+    for field_name in changed:
+        session.show_again(field_name)
+
+
+def draw() -> None:
+    """The pad's callback: take what was drawn."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: session.draft.draw(st.session_state[PAD].drawn))
+
+
+def put_points(points: tuple[Point, ...]) -> None:
+    """Let other points take the place of those on the plane, from where a click on Undo brings them back."""
+    session: Session = st.session_state[MEMORY]
+    session.draft.put(points)
+
+
+def use_points() -> None:
+    """Let the points on the plane be the data of the next run: at once, if nothing is lost by that."""
+    session: Session = st.session_state[MEMORY]
+    attempt(lambda: _use(session))
+
+
+def _use(session: Session) -> None:
+    points, mapping = close_gaps(session.draft.points)
+    _take(session, replace(session.config, dataset=OWN, rows=write_rows(points)), "rows")
+    if any(label != number for label, number in mapping.items()):
+        session.draft.put(points)
+    session.refused.clear()
+    for name in ("dataset", "classes"):
+        session.show_again(name)
+
+
+def read_table(file: Any) -> Upload:
+    """The uploaded file as a table, read once."""
+    session: Session = st.session_state[MEMORY]
+    if session.upload.file_id != file.file_id:
+        try:
+            upload = Upload(file.file_id, engine.pool().read_table(file.getvalue(), RESTORE_WITHIN))
+        except ToytrainError as error:
+            upload = Upload(file.file_id, refusal=error)
+        session.upload = upload
+    return session.upload
 
 
 # Distributed training
@@ -398,6 +613,46 @@ def start_experiment_again() -> None:
     session.bench.start_again(session.owner)
 
 
+# The book
+
+
+def reader() -> Reader:
+    """The visitor's Reader, with what it has computed so far."""
+    session: Session = st.session_state[MEMORY]
+    if session.reader is None:
+        session.reader = engine.pool().reader()
+    return session.reader
+
+
+def book_key(name: str) -> str:
+    """The key of the widget of one of the book page's Settings."""
+    key = f"book_{name}"
+    if key not in st.session_state:
+        st.session_state[key] = getattr(Settings(), name)
+    return key
+
+
+def book_settings() -> Settings:
+    """What the widgets of the book page say."""
+    return Settings(**{name: st.session_state[book_key(name)] for name in Settings().to_dict()})
+
+
+def book_real() -> bool:
+    """Whether the book's ranks are to be processes."""
+    return bool(st.session_state.get("book_real"))
+
+
+def book_sources(seconds: float) -> dict[str, str]:
+    """The code of each section; empty while the engine is warming up."""
+    return engine.pool().book_sources(seconds)
+
+
+def set_book(settings: Settings) -> None:
+    """Let the widgets of the book page show these Settings."""
+    for name, value in settings.to_dict().items():
+        st.session_state[f"book_{name}"] = value
+
+
 # The address
 
 
@@ -427,14 +682,27 @@ def _session_of_address(texts: dict[str, str]) -> Session:
         ).format(code=named[:60], codes=", ".join(LANGUAGES)))  # fmt: skip
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
+    screen = Screen.take_from(texts, notices)
+    points_are_elsewhere = texts.get("rows") == TOO_LONG
+    if points_are_elsewhere:
+        del texts["rows"]
     config = _config_of(texts, notices)
     run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
         config = replace(config if texts else run.config, learning_rate=run.learning_rate)
-        return Session(config, run, int(run.speed), notices=notices, owner=owner)
+        if points_are_elsewhere:
+            config = replace(config, rows=run.config.rows)
+        return Session(config, run, int(run.speed), screen, notices=notices, owner=owner)
+    if points_are_elsewhere:
+        notices.append(
+            _(
+                "The points of this experiment are too many for an address: "
+                "upload them as CSV on the page Data."
+            )
+        )
     config, run = _open_what_works(config, speed, notices, owner)
-    return Session(config, run, speed, notices=notices, owner=owner)
+    return Session(config, run, speed, screen, notices=notices, owner=owner)
 
 
 def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
@@ -502,8 +770,14 @@ def _speed_of(text: str, notices: list[str]) -> int:
     return DEFAULT_SPEED
 
 
+def _texts_of(config: Config) -> dict[str, str]:
+    """The settings as an address holds them; of more own points than it can carry only that they are."""
+    texts = config.to_texts()
+    return texts | {"rows": TOO_LONG} if len(texts.get("rows", "")) > MOST_IN_ADDRESS else texts
+
+
 def _write_address(session: Session) -> None:
-    wanted = session.config.to_texts() | {RUN: session.run.id}
+    wanted = _texts_of(session.config) | session.screen.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if LANGUAGE in st.session_state:

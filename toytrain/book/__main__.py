@@ -1,6 +1,6 @@
 """`python -m toytrain.book`: experiments in a process of their own, because they start processes themselves.
 
-On standard input a line of JSON: {"settings": {...}, "experiments": [[section, experiment], ...]}.
+Its argument is JSON: {"settings": {...}, "experiments": [[section, experiment], ...]}.
 On standard output a line per experiment: {"computed": {...}}, or {"error": a sentence}.
 """
 
@@ -14,7 +14,7 @@ def main() -> None:
     # Whatever prints must not get into the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    asked = json.loads(sys.stdin.readline())
+    asked = json.loads(sys.argv[1])
 
     import torch
 

@@ -15,12 +15,14 @@ from .settings import Settings
 def run(section: str, experiment: str, settings: Settings) -> dict[str, Any]:
     """What one experiment computes: values by the keys of figures, and more that its page shows.
 
-    PyTorch's generators are afterwards as they were before.
+    One that gives a list only is the figure of its own name. PyTorch's generators are afterwards as they
+    were before.
     """
     if experiment not in SECTIONS[section].experiments:
         raise ValueError(f"{experiment} is no experiment of section {section}")
     with torch.random.fork_rng():
-        return getattr(_module(section), experiment)(settings)
+        computed = getattr(_module(section), experiment)(settings)
+    return computed if isinstance(computed, dict) else {experiment: computed}
 
 
 def sources() -> dict[str, str]:

@@ -6,7 +6,7 @@ No PyTorch here.
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..config import Config
+from ..config import Config, limits
 from ..errors import ToytrainError
 
 # What may be done between two epochs to see how good the network is.
@@ -76,6 +76,13 @@ class Settings:
             shuffle=self.shuffle,
             drop_last=self.drop_last,
         )
+
+    @classmethod
+    def range_of(cls, name: str) -> tuple[Any, Any]:
+        """The least and the greatest value of a number, in its own type."""
+        kind = type(getattr(cls(), name))
+        low, high = RANGES[name] if name in RANGES else (limits(name).low, limits(name).high)
+        return kind(low), kind(high)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,7 +7,7 @@ from ..config import Config
 from ..data import Data, ToyDataset, make_data, make_loaders
 from ..model import NeuralNetwork
 from ..task import TASKS
-from .ranks import Card, Plan, Ranks, Shard
+from .ranks import Card, Plan, Ranks, Shard, check_settings
 
 
 def make_plan(config: Config, ranks: Ranks, epochs: int) -> Plan:
@@ -35,6 +35,7 @@ def check(config: Config, ranks: Ranks, data: Data) -> int:
 
     A ToytrainError if that or a rank's shard leaves nothing to train on.
     """
+    check_settings(config)
     train_loader, _ = make_loaders(config, data)
     ranks.check_rows(len(data.train), config.batch_size, config.drop_last, config.batch_norm)
     return len(train_loader)

@@ -23,12 +23,11 @@ from ..data import make_data
 from ..devices import get_device
 from ..errors import ToytrainError
 from ..model import NeuralNetwork
-from ..optimizers import optimizer_arguments
+from ..schedules import at_epoch
 from ..snapshot import Snapshot
-from ..task import TASKS
-from ..trainer import Trainer, with_l1
+from ..trainer import Trainer, made_of
 from .plan import check, deal, make_sampler
-from .ranks import Progress, Ranks, Record
+from .ranks import Progress, Ranks, Record, check_settings
 
 TIMEOUT = 30.0  # seconds that a rank waits for the others before it gives up
 
@@ -62,8 +61,7 @@ class RankTrainer(Trainer):
     @classmethod
     def on_shard(cls, config: Config, ranks: Ranks, rank: int) -> "RankTrainer":
         """The rank's trainer, not wrapped yet, made in the order of the book's DDP script."""
-        if config.device == "mps":
-            raise ToytrainError("Apple GPUs have no process group in PyTorch; choose cpu or cuda.", "device")
+        check_settings(config)
         device = get_device(config.device)
         data = make_data(config)
         batches_alone = check(config, ranks, data)
@@ -74,18 +72,12 @@ class RankTrainer(Trainer):
         else:
             torch.seed()  # as a new process begins
         model = NeuralNetwork.from_config(config).to(device)
-        kind, arguments = optimizer_arguments(config)
-        task = TASKS[config.task]
         trainer = cls(
             model,
-            kind(model.parameters(), **arguments),
-            with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
-            loader,
-            DataLoader(data.test, batch_size=config.batch_size),
-            task=task,
-            epochs=config.epochs,
-            config=config,
+            train_loader=loader,
+            test_loader=DataLoader(data.test, batch_size=config.batch_size),
             data=data,
+            **made_of(config, model),
         )
         trainer.network, trainer.ranks, trainer.rank = model, ranks, rank
         trainer._sampler, trainer._batches_alone = sampler, batches_alone
@@ -147,7 +139,12 @@ def _at_step(snapshot: Snapshot, batches: int) -> Snapshot:
     epoch, batch = divmod(snapshot.steps, batches)
     began = snapshot.epoch_random_state or snapshot.random_state
     return replace(
-        snapshot, epoch=epoch, batch=batch, batches=batches, epoch_random_state=began if batch else None
+        snapshot,
+        epoch=epoch,
+        batch=batch,
+        batches=batches,
+        epoch_random_state=began if batch else None,
+        schedule_state=at_epoch(snapshot.schedule_state, epoch),
     )
 
 

@@ -5,9 +5,24 @@ Plain values that cross between a child process and the page. Nothing here knows
 
 from dataclasses import dataclass
 
+from ..config import Config
 from ..errors import ToytrainError
 
+STOP_CONDITIONS = ("target_loss", "target_accuracy", "patience")
 MOST_RANKS = 8  # started by the app; torchrun may start any number
+
+
+def check_settings(config: Config) -> None:
+    """Raise a ToytrainError if these settings cannot be trained by several processes."""
+    if config.device == "mps":
+        raise ToytrainError("Apple GPUs have no process group in PyTorch; choose cpu or cuda.", "device")
+    for name in STOP_CONDITIONS:
+        if getattr(config, name):
+            raise ToytrainError(
+                f"{name} = {getattr(config, name)} ends a run of one process; of several none may end alone, "
+                f"or the others would wait for it. Set {name} to 0 and choose epochs.",
+                name,
+            )
 
 
 @dataclass(frozen=True)

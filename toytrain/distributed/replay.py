@@ -15,10 +15,8 @@ from ..config import Config
 from ..data import Data, make_data
 from ..devices import get_device
 from ..model import NeuralNetwork
-from ..optimizers import optimizer_arguments
 from ..random_state import RandomState, get_random_state, set_random_state
-from ..task import TASKS
-from ..trainer import Trainer, with_l1
+from ..trainer import Trainer, made_of
 from .plan import deal, make_plan, make_sampler, num_batches
 from .rank import RankTrainer, Reporter
 from .ranks import Plan, Progress, Ranks, Record
@@ -67,6 +65,7 @@ class Replica:
         """The second half: the optimizer's step, and the Record of it."""
 
         def finish() -> float:
+            self.trainer.clip_gradients()
             self.trainer.optimizer.step()
             return self.trainer.record(loss)
 
@@ -175,17 +174,11 @@ class Single(Trainer):
             model = NeuralNetwork.from_config(config).to(device)
         flat = torch.frombuffer(bytearray(weights), dtype=torch.float32).to(device)
         torch.nn.utils.vector_to_parameters(flat, model.parameters())
-        kind, arguments = optimizer_arguments(config)
-        task = TASKS[config.task]
         single = cls(
             model,
-            kind(model.parameters(), **arguments),
-            with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
-            DataLoader(data.train, batch_sampler=union),  # type: ignore[arg-type]
-            task=task,
-            epochs=config.epochs,
-            config=config,
+            train_loader=DataLoader(data.train, batch_sampler=union),  # type: ignore[arg-type]
             data=data,
+            **made_of(config, model),
         )
         single.own, single.union = own, union
         return single

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 from ..config import Config
 from ..edits import Edits
-from ..errors import ToytrainError
 from ..script import write_script
-from .ranks import Ranks
+from .ranks import Ranks, check_settings
 
 KEEP = "the line of the plain script"
 Changes = dict[str, list[str]]  # how a line of the plain script starts -> the lines in its place
@@ -30,8 +29,7 @@ def write_distributed_script(
     `ranks` leave out is named in a comment where it is missing, and `world_size` in the comment that
     tells how to start the script.
     """
-    if config.device == "mps":
-        raise ToytrainError("Apple GPUs have no process group in PyTorch; choose cpu or cuda.", "device")
+    check_settings(config)
     lines = write_script(config, learning_rates, steps, has_initial_weights, edits).splitlines()
     for start, put in _changes(config, ranks).items():
         lines = _changed(lines, start, put)

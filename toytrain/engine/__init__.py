@@ -26,7 +26,7 @@ def start(workers: int | None = None, classroom: Classroom | None = None) -> Poo
     if _pool is None:
         classroom = classroom or Classroom.read()
         folder = classroom.runs_folder
-        saved_runs = SavedRuns(Path(folder)) if folder else None
+        saved_runs = SavedRuns(Path(folder), classroom.replica) if folder else None
         _pool = Pool(workers, saved_runs=saved_runs, classroom=classroom)
     return _pool
 

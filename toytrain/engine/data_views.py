@@ -35,7 +35,7 @@ def previews(worker: "Worker", run_id: str, config: dict[str, Any]) -> list[dict
 
 def deal_epoch(worker: "Worker", run_id: str) -> dict[str, Any]:
     """The order in which the run's present epoch deals its training rows (see Snapshot.deal_epoch)."""
-    with worker._owning_generator(worker.runs[run_id]) as run:
+    with worker.owning_generator(worker.runs[run_id]) as run:
         snapshot = run.trainer.snapshot()
         return {
             "order": snapshot.deal_epoch(),

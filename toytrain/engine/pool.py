@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
@@ -26,11 +27,6 @@ from .saved_runs import SavedRuns
 
 SAVE_EVERY = 8.0  # seconds between two saves of a playing run: with what a save takes, below 10
 DEATHS_IN_A_MINUTE = 3  # of one worker; then its runs are not played again by themselves
-OWN_LIMIT = (
-    "You may have {most} runs at a time here, and yours all play or are watched; pause one, or close a "
-    "page that watches it."
-)
-SERVER_LIMIT = "This server carries {most} runs and no more; close a page that you do not need."
 
 
 class WorkerDied(ToytrainError):
@@ -56,8 +52,11 @@ class Pool:
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._most_workers = workers or self.classroom.workers or _cores()
         self._book_sources: dict[str, str] = {}
-        self.workers = [WorkerProcess(self) for _ in range(workers or self.classroom.workers or _cores())]
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
+        self.workers: list[WorkerProcess] = [WorkerProcess(self)]
+        threading.Thread(target=self._start_workers, name="toytrain-start-workers", daemon=True).start()
         threading.Thread(target=self._pause_unseen, name="toytrain-pause-unseen", daemon=True).start()
         if saved_runs is not None:
             threading.Thread(target=self._save_runs, name="toytrain-save-runs", daemon=True).start()
@@ -98,7 +97,7 @@ class Pool:
         with self._lock:
             self.classroom.check(config)
             self._make_room(owner)
-            worker = self._least_loaded()
+            worker = self._worker_for_a_run()
             run = LabRun(mistake, config, worker)
             run.owner = owner
             run.speed = speed
@@ -124,7 +123,9 @@ class Pool:
 
     def reader(self) -> Reader:
         """A visitor's Reader of the book."""
-        return Reader(lambda name, **arguments: self._least_loaded().ask(name, "", **arguments))
+        reader = Reader(lambda name, **arguments: self._least_loaded_warm().ask(name, "", **arguments))
+        self._readers.add(reader)
+        return reader
 
     def book_sources(self, seconds: float) -> dict[str, str]:
         """The code of each section of the book; empty while no worker is warm."""
@@ -160,7 +161,7 @@ class Pool:
         self.classroom.check(config)
         if self.warm:
             with contextlib.suppress(TimeoutError):
-                self._least_loaded().ask("check", "", config=config.to_dict()).result(seconds)
+                self._least_loaded_warm().ask("check", "", config=config.to_dict()).result(seconds)
 
     def get(self, run_id: str) -> Run | None:
         """The run of that id; an experiment of the mistake lab is none."""
@@ -180,11 +181,16 @@ class Pool:
         """End a run and forget it; what it has trained stays saved."""
         self.runs.pop(run.id, None)
         self._save(run)
+        if self.saved_runs is not None:
+            self.saved_runs.release(run.id)
         run.close()
 
     def stop(self) -> None:
         """Save what is new and end every worker. No process is left."""
-        self._stopping.set()
+        with self._lock:  # no worker is started after this
+            self._stopping.set()
+        for reader in list(self._readers):
+            reader.stop()
         for run in list(self.runs.values()):
             self._save(run)
         for worker in self.workers:
@@ -201,7 +207,7 @@ class Pool:
     ) -> Run:
         self.classroom.check(config)
         self._make_room(owner)
-        worker = self._least_loaded()
+        worker = self._worker_for_a_run()
         run = Run(config, worker, run_id)
         run.owner = owner
         run.most_steps = self.classroom.steps
@@ -217,27 +223,53 @@ class Pool:
 
     def _ask_any(self, name: str, seconds: float, **arguments: Any) -> Any:
         try:
-            return self._least_loaded().ask(name, "", **arguments).result(seconds)
+            return self._least_loaded_warm().ask(name, "", **arguments).result(seconds)
         except TimeoutError as error:
             raise ToytrainError("The training engine does not answer; try again in a moment.") from error
 
-    def _least_loaded(self) -> "WorkerProcess":
-        return min(self.workers, key=lambda worker: len(worker.runs))
+    def _worker_for_a_run(self) -> "WorkerProcess":
+        if all(worker.runs for worker in self.workers):
+            self._start_worker()
+        # Rather than wait seconds for a worker to be warm, a run shares a warm one with one other.
+        return min(self.workers, key=lambda worker: len(worker.runs) + (not worker.hello))
+
+    def _least_loaded_warm(self) -> "WorkerProcess":
+        return min(self.workers, key=lambda worker: (not worker.hello, len(worker.runs)))
+
+    def _start_workers(self) -> None:
+        """Start one after the other, so that the first is warm soon; open runs let the next begin earlier."""
+        while len(self.workers) < self._most_workers and not self._stopping.wait(0.05):
+            if self.workers[-1].hello:
+                with self._lock:
+                    self._start_worker()
+
+    def _start_worker(self) -> None:
+        if len(self.workers) < self._most_workers and not self.stopping:
+            self.workers.append(WorkerProcess(self))
 
     def _make_room(self, owner: str) -> None:
         """Close the run that was idle longest where there are as many as there may be."""
-        if owner:
-            own = [run for run in self.runs.values() if run.owner == owner]
-            self._make_room_among(own, self.classroom.runs_per_session, OWN_LIMIT)
-        self._make_room_among(list(self.runs.values()), self.classroom.runs_per_server, SERVER_LIMIT)
+        own = [run for run in self.runs.values() if run.owner == owner]
+        most = self.classroom.runs_per_session
+        if owner and len(own) >= most and not self._close_idle(own):
+            raise ToytrainError(
+                f"You may have {most} runs at a time here, and yours all play or are watched; pause one, or "
+                "close a page that watches it.",
+                code="limit",
+            )
+        most = self.classroom.runs_per_server
+        if len(self.runs) >= most and not self._close_idle(list(self.runs.values())):
+            raise ToytrainError(
+                f"This server carries {most} runs and no more; close a page that you do not need.",
+                code="limit",
+            )
 
-    def _make_room_among(self, runs: list[Run], most: int, refusal: str) -> None:
-        if len(runs) < most:
-            return
+    def _close_idle(self, runs: list[Run]) -> bool:
+        """Close the one that nobody has looked at longest; False if all play or are watched."""
         idle = [run for run in runs if not run.playing and not run.viewers]
-        if not idle:
-            raise ToytrainError(refusal.format(most=most), code="limit")
-        self.close(min(idle, key=lambda run: run.seen_at))
+        if idle:
+            self.close(min(idle, key=lambda run: run.seen_at))
+        return bool(idle)
 
     def _pause_unseen(self) -> None:
         while not self._stopping.wait(min(1.0, self.unseen_for / 2)):
@@ -254,6 +286,8 @@ class Pool:
 
     def _save_runs(self) -> None:
         while not self._stopping.wait(0.5):
+            if self.saved_runs is not None:
+                self.saved_runs.tell_alive()
             for run in list(self.runs.values()):
                 if not run.playing or time.monotonic() - run.kept[1] >= SAVE_EVERY:
                     self._save(run)
@@ -335,13 +369,14 @@ class WorkerProcess:
     def _start(self) -> Any:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        # A session of its own keeps Ctrl-C in the terminal from the workers: the pool ends them.
+        # A group of its own keeps Ctrl-C in the terminal from the workers: the pool ends them. A session of
+        # its own would do too, but Linux shares the processor among sessions first, whatever their niceness.
         return subprocess.Popen(
             [sys.executable, "-m", "toytrain.engine.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
+            process_group=0,
         )
 
     def _write(self, *command: Any) -> None:

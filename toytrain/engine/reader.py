@@ -31,7 +31,8 @@ Experiment = tuple[str, str]  # a section and one of its experiments
 class Answer:
     """What an experiment computed with these Settings, or the sentence that says why it did not.
 
-    `real` says that the ranks were processes and not a replay.
+    The Settings are those that its section heeds; the others are the book's. `real` says that the ranks
+    were processes and not a replay.
     """
 
     settings: Settings
@@ -50,6 +51,8 @@ class Reader:
         self._ask = ask
         self._lock = threading.Lock()
         self._reading: _Reading | None = None
+        self._asked: dict[str, Settings] = {}  # the sections ever asked for, with what they were asked for
+        self._real = False
         self.answers: dict[Experiment, Answer] = {}
 
     @property
@@ -68,22 +71,31 @@ class Reader:
         return (reading.total - len(reading.waiting), reading.total) if reading else (0, 0)
 
     def run(self, sections: Iterable[str], settings: Settings, real: bool = False) -> None:
-        """Compute these sections with these Settings; what was still under way is given up.
+        """Compute these sections with these Settings, and those that are still under way.
 
         `real` lets processes joined by gloo train the distributed section in place of the replay.
         """
         with self._lock:
+            wanted = {*sections, *(key for key, _ in self.waiting)}
             if self._reading:
-                self._reading.cancelled.set()
-            self._reading = _Reading(self, list(sections), settings, real)
+                self._reading.cancel()
+            self._real = real
+            self._asked |= {key: SECTIONS[key].heeded(settings) for key in wanted}
+            self._reading = _Reading(self, [key for key in SECTIONS if key in wanted], settings, real)
         self._reading.thread.start()
 
-    def cancel(self) -> None:
-        """Give up what is under way."""
+    def stop(self) -> None:
+        """Give up what is under way; no process is left of it."""
         with self._lock:
             if self._reading:
-                self._reading.cancelled.set()
+                self._reading.cancel()
             self._reading = None
+
+    def follow(self, settings: Settings) -> None:
+        """Compute again what has been asked for and depends on what is another setting now."""
+        stale = [key for key, known in self._asked.items() if SECTIONS[key].heeded(settings) != known]
+        if stale:
+            self.run(stale, settings, self._real)
 
     def take(self, reading: "_Reading", experiment: Experiment, answer: Answer) -> None:
         """Keep an answer, unless nobody waits for it any more."""
@@ -104,6 +116,13 @@ class _Reading:
         self.thread = threading.Thread(target=self._read, name="toytrain-book", daemon=True)
         self._reader = reader
         self._real = real
+        self._process: subprocess.Popen | None = None
+
+    def cancel(self) -> None:
+        """Compute nothing more; what waits for a process waits no longer."""
+        self.cancelled.set()
+        if self._process:
+            self._process.kill()
 
     def _read(self) -> None:
         todo = list(self.waiting)
@@ -135,7 +154,8 @@ class _Reading:
     def _tell(
         self, experiment: Experiment, computed: Any = None, error: str = "", real: bool = False
     ) -> None:
-        self._reader.take(self, experiment, Answer(self.settings, computed or {}, error, real))
+        settings = SECTIONS[experiment[0]].heeded(self.settings)
+        self._reader.take(self, experiment, Answer(settings, computed or {}, error, real))
 
     def _compute(self, section: str, experiment: str) -> dict[str, Any]:
         settings = self.settings.to_dict()
@@ -158,35 +178,26 @@ class _Reading:
     def _read_lines(self, experiments: list[Experiment]) -> None:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        asked = json.dumps({"settings": self.settings.to_dict(), "experiments": experiments})
         process = subprocess.Popen(
-            [sys.executable, "-m", "toytrain.book"],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-m", "toytrain.book", asked],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
-        # The thread below waits for lines: what ends the process ends that too.
-        watch = threading.Thread(target=self._end_in_time, args=(process,), daemon=True)
-        watch.start()
+        self._process = process
+        if self.cancelled.is_set():
+            process.kill()
+        too_long = threading.Timer(PROCESS_WITHIN, process.kill)
+        too_long.daemon = True
+        too_long.start()
         left = list(experiments)
         with process:
-            assigned = {"settings": self.settings.to_dict(), "experiments": experiments}
-            try:
-                process.stdin.write(json.dumps(assigned) + "\n")  # type: ignore[union-attr]
-                process.stdin.flush()  # type: ignore[union-attr]
-                for line in process.stdout:  # type: ignore[union-attr]
-                    answer = json.loads(line)
-                    self._tell(left.pop(0), answer.get("computed"), answer.get("error", ""))
-            except OSError:
-                pass  # it has died: told below
-            finally:
-                process.kill()
+            for line in process.stdout or ():
+                answer = json.loads(line)
+                self._tell(left.pop(0), answer.get("computed"), answer.get("error", ""))
+        too_long.cancel()
         for experiment in left:
             self._tell(experiment, error="The process that loads the batches has ended; press Run again.")
-
-    def _end_in_time(self, process: subprocess.Popen) -> None:
-        waited = 0.0
-        while process.poll() is None and not self.cancelled.wait(0.1) and waited < PROCESS_WITHIN:
-            waited += 0.1
-        process.kill()

@@ -10,12 +10,15 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..edits import Edits, merge
 from ..errors import ToytrainError
+from ..evaluation import Evaluation
+from ..history import History
 from .frame import FIGURES, Array, Frame, encode
 
 if TYPE_CHECKING:
@@ -60,8 +63,8 @@ class Run:
         self.saved_steps: int | None = 0  # None: not known yet, the checkpoint came from outside
         self.kept: tuple[tuple[int, int], float] = ((0, 0), 0.0)  # position on disk, and when it was written
         self.refusal: ToytrainError | None = None
-        self._losses = bytearray()
-        self._tests = bytearray()
+        self._losses = History("f")
+        self._tests = History("d")  # three numbers per row
         self._views: dict[str, tuple[int, dict[str, Array]]] = {}  # by view: since when, and its arrays
         self._newest: tuple[tuple, tuple[bytes, Cursor]] | None = None
         self._looked = dict.fromkeys(("train_loss", "test_loss", "train_score", "test_score"))
@@ -86,9 +89,10 @@ class Run:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that was set last; a frame that tells of it comes only if somebody looks."""
-        if self.learning_rates:
-            return self.learning_rates[max(self.learning_rates)]
+        """The rate that the next step takes; of one set just now no frame tells unless somebody looks."""
+        changed_at = max(self.learning_rates, default=-1)
+        if changed_at >= self.steps:
+            return self.learning_rates[changed_at]
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
@@ -100,7 +104,7 @@ class Run:
     def losses(self) -> list[float]:
         """Each batch loss told so far, exactly as float32 holds it."""
         with self.changed:
-            return array("f", bytes(self._losses)).tolist()
+            return self._losses.tolist()
 
     @property
     def viewers(self) -> int:
@@ -145,6 +149,20 @@ class Run:
         self.edits = merge(self.edits, {step: {(key, tuple(index)): float(value)}})
         self.changes += 1
 
+    def half_step(self) -> dict[str, Any]:
+        """Pause, and do the next part of a step: forward, loss, backward, optimizer step.
+
+        Returns where it stands and the tensors of interest, see `half_steps.half_step`. Whatever else trains
+        or changes the run finishes the step first; what is saved meanwhile is the run before the step.
+        """
+        self.note = ""
+        self.until = 0
+        return self._ask("half_step")
+
+    def begun_step(self) -> dict[str, Any] | None:
+        """What the last half_step returned, None between two steps."""
+        return self._ask("begun_step")
+
     def set_speed(self, batches_per_second: float) -> None:
         """So many batches per second at the most; 0: as fast as it goes."""
         self._ask("set_speed", speed=batches_per_second)
@@ -177,6 +195,19 @@ class Run:
     def fast_step(self) -> tuple[str, str]:
         """Why it takes plain steps only, or ""; and the source of its fast step, or ""."""
         return self._ask("fast_step")
+
+    def trace(self, **question: Any) -> Future:
+        """A point's way through the network (see predictions.trace), when the worker gets to it.
+
+        A stream's viewers may ask this too, so it does not count as a look at the run.
+        """
+        if self.refusal:
+            raise self.refusal
+        return self._worker.ask("trace", self.id, **question)
+
+    def evaluation(self, part: str) -> Evaluation:
+        """Every prediction on the "test" or the "train" data."""
+        return self.ask_quietly("evaluation", part=part)
 
     def deal_epoch(self) -> dict[str, Any]:
         """The order in which the present epoch deals the training rows (see data_views.deal_epoch)."""
@@ -244,9 +275,9 @@ class Run:
             cursor = Cursor(history=self.history)
         losses = cursor.losses if cursor.history == self.history else 0
         tests = cursor.tests if cursor.history == self.history else 0
-        header |= {"losses_from": losses // 4, "tests_from": tests // 24}
-        arrays["losses"] = ("f4", bytes(self._losses[losses:]))
-        arrays["tests"] = ("f4", array("f", array("d", bytes(self._tests[tests:]))).tobytes())
+        header |= {"losses_from": losses, "tests_from": tests // 3}
+        arrays["losses"] = ("f4", self._losses[losses:].tobytes())
+        arrays["tests"] = ("f4", array("f", self._tests[tests:]).tobytes())
         told = {}
         for view in views:
             if view in self._views:
@@ -276,13 +307,13 @@ class Run:
             self.frame = frame
             self._looked |= {name: frame.header[name] for name in self._looked if name in frame.header}
             for known, start, new in (
-                (self._losses, 4 * frame.losses_from, frame.losses),
-                (self._tests, 24 * frame.tests_from, frame.tests),
+                (self._losses, frame.losses_from, frame.losses),
+                (self._tests, 3 * frame.tests_from, frame.tests),
             ):
                 if start < len(known):
-                    del known[start:]
+                    known.truncate(start)
                     self.history += 1
-                known += new
+                known.extend(array(known.typecode, new))
             for view, arrays in frame.views.items():
                 self._views.pop(view, None)  # the newest stands last
                 self._views[view] = (self.version, arrays)
@@ -310,9 +341,9 @@ class Run:
             }
 
     def _history_up_to(self, steps: int) -> tuple[bytes, bytes]:
-        rows = array("d", bytes(self._tests))
+        rows = self._tests[:]
         tests = [rows[at : at + 3].tobytes() for at in range(0, len(rows), 3) if rows[at] <= steps]
-        return bytes(self._losses[: 4 * steps]), b"".join(tests)
+        return self._losses[:steps].tobytes(), b"".join(tests)
 
     def position(self) -> tuple[int, int]:
         """What changes whenever there is something new to save."""
@@ -343,7 +374,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Cursor:
-    """How much of a run one viewer has been told: bytes of losses and tests, and which arrays of a view."""
+    """How much of a run one viewer has been told: losses, numbers of tests, and which arrays of a view."""
 
     version: int = 0
     history: int = 0

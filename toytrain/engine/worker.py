@@ -11,7 +11,7 @@ import textwrap
 import time
 import traceback
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -30,7 +30,7 @@ from ..random_state import get_random_state, set_random_state
 from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
-from . import book, changes, data_views, lab
+from . import book, changes, data_views, half_steps, lab, predictions
 from .frame import FIGURES, Frame
 from .views import RESOLUTION, Look
 
@@ -108,7 +108,7 @@ class Hosted:
                 f"A run ends after {self.most_steps:,} batches or {MOST_EPOCHS:,} epochs; download its "
                 "checkpoint, or press Reset."
             )
-        return self.trainer.diverged or self.failed
+        return self.failed or self.trainer.why_ended
 
     @property
     def status(self) -> str:
@@ -295,10 +295,14 @@ class Worker:
         run.shown.difference_update(missing)
         run.wanted_at = self.clock()
 
+    def snapshot(self, run_id: str) -> Snapshot:
+        """The run as it stands; no random number is used."""
+        with self.owning_generator(self.runs[run_id]) as run:
+            return run.trainer.snapshot()
+
     def model(self, run_id: str) -> bytes:
         """model.pth: the bare state_dict."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_weights(run.trainer.snapshot())
+        return checkpoint.save_weights(self.snapshot(run_id))
 
     def initial_model(self, run_id: str) -> bytes:
         """The weights of a file that the run started from, as a bare state_dict."""
@@ -309,13 +313,11 @@ class Worker:
 
     def safetensors(self, run_id: str) -> bytes:
         """The weights as a safetensors file, the Config as its metadata."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save_safetensors(run.trainer.snapshot())
+        return checkpoint.save_safetensors(self.snapshot(run_id))
 
     def checkpoint(self, run_id: str) -> bytes:
         """The full checkpoint, with all losses."""
-        with self._owning_generator(self.runs[run_id]) as run:
-            return checkpoint.save(run.trainer.snapshot())
+        return checkpoint.save(self.snapshot(run_id))
 
     def script(self, run_id: str) -> str:
         """The plain PyTorch script of the run up to here; of an untrained run the whole Config's."""
@@ -331,7 +333,7 @@ class Worker:
 
     def fast_step(self, run_id: str) -> tuple[str, str]:
         """Why the run takes plain steps only, or ""; and the source of its fast step, or ""."""
-        with self._owning_generator(self.runs[run_id]) as run:
+        with self.owning_generator(self.runs[run_id]) as run:
             return run.trainer.why_plain, run.trainer.fast_step_source
 
     def close(self, run_id: str) -> None:
@@ -354,7 +356,7 @@ class Worker:
             looked = bool(run.stale) and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
-                with self._owning_generator(run):
+                with self.owning_generator(run):
                     due.append((run_id, self._frame(run, now, looked, saves, slowed_by)))
         return due
 
@@ -396,7 +398,7 @@ class Worker:
     def _train(self, run: Hosted, steps: int | None, seconds: float | None) -> None:
         """Train one run. An error in it is a bug, but not one that may end the runs beside it."""
         try:
-            with self._owning_generator(run):
+            with self.owning_generator(run):
                 run.trainer.advance(steps=steps, seconds=seconds)
         except Exception as error:
             traceback.print_exc()
@@ -404,7 +406,7 @@ class Worker:
         run.shown.clear()
 
     @contextmanager
-    def _owning_generator(self, run: Hosted) -> Iterator[Hosted]:
+    def owning_generator(self, run: Hosted) -> Iterator[Hosted]:
         """Let the run have PyTorch's global generator, and keep its state for the next time."""
         set_random_state(run.random_state, run.trainer.device)
         try:
@@ -511,7 +513,7 @@ def _with_history(snapshot: Snapshot, losses: array, tests: array) -> Snapshot:
     return replace(snapshot, loss_history=losses, test_history=tests, num_tests=len(tests) // 3)
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Any]] = {
     command.__name__: command
     for command in (
         Worker.check,
@@ -523,6 +525,8 @@ COMMANDS = {
         Worker.step_epoch,
         changes.set_learning_rate,
         changes.edit_weight,
+        half_steps.half_step,
+        half_steps.begun_step,
         Worker.set_speed,
         Worker.want_frame,
         Worker.tensors,
@@ -533,6 +537,8 @@ COMMANDS = {
         Worker.script,
         Worker.fast_step,
         Worker.close,
+        predictions.trace,
+        predictions.evaluation,
         data_views.points,
         data_views.previews,
         data_views.deal_epoch,

@@ -29,6 +29,7 @@ def structure(run: Run) -> Hashable:
         _parts(run.model),
         loss_key(run.loss),
         _update(run.optimizer),
+        run.clip_norm,
         tuple((loader.batch_size, loader.drop_last, *_forms(loader.dataset)) for loader in loaders),
     )
 
@@ -71,9 +72,10 @@ class Compiled:
         """The step for batches of this size; the source is that of the first one asked for."""
         dataset: Any = run.train_loader.dataset
         batch = ToyDataset(dataset.features[:size], dataset.labels[:size])
-        key = (_parts(run.model), *_forms(batch), loss_key(run.loss), self.update)
+        key = (_parts(run.model), *_forms(batch), loss_key(run.loss), self.update, run.clip_norm)
         text, code = _cached(
-            key, lambda: write_step(run.model, run.loss, self.update, batch.features, batch.labels)
+            key,
+            lambda: write_step(run.model, run.loss, self.update, batch.features, batch.labels, run.clip_norm),
         )
         self.source = self.source or text
         return self._run(code)["step"]

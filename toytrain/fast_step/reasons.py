@@ -9,9 +9,11 @@ from types import CodeType
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim import lr_scheduler
 from torch.optim import optimizer as torch_optimizer
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, default_collate
 
+from .. import schedules
 from ..data import ToyDataset
 from .run import Run
 from .updates import UPDATES
@@ -19,6 +21,7 @@ from .updates import UPDATES
 LAYERS = (nn.Sequential, nn.Linear, nn.BatchNorm1d, nn.Dropout, nn.Flatten, nn.Identity, nn.ReLU, nn.Tanh,
           nn.Sigmoid, nn.GELU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Softplus)  # fmt: skip
 LOSSES = (F.cross_entropy, F.mse_loss)
+SCHEDULES = tuple(kind for kind, _ in schedules.CLASSES.values())
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # Settings of optimizers that are not written as lines in `updates`, or that compute with other bits.
 OTHER_WAYS = ("maximize", "foreach", "fused", "capturable", "differentiable", "amsgrad", "centered")
@@ -45,6 +48,7 @@ def reason_against(run: Run) -> str:
         or _against_model(run.model)
         or _against_loss(run.loss)
         or _against_optimizer(run.optimizer, run.model)
+        or _against_schedule(run.schedule, run.optimizer)
         or _against_loader(run.train_loader)
         or _against_test_data(run.test_loader)
     )
@@ -128,15 +132,24 @@ def _against_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> st
             return f"{name} with {setting}=True computes in another way."
     if any(isinstance(value, torch.Tensor) for value in (*group.values(), *group.get("betas", ()))):
         return f"A setting of {name} is a tensor."
-    if "step" in vars(optimizer) or any(
+    # torch's schedules wrap the step, to be able to warn: that does nothing else.
+    wrapped = vars(optimizer).get("step")
+    if any(
         (
+            wrapped is not None and not hasattr(wrapped, "_wrapped_by_lr_sched"),
             optimizer._optimizer_step_pre_hooks,
             optimizer._optimizer_step_post_hooks,
             torch_optimizer._global_optimizer_pre_hooks,
             torch_optimizer._global_optimizer_post_hooks,
         )
     ):
-        return f"A hook or a schedule watches the step of {name}."
+        return f"A hook or a method of its own watches the step of {name}."
+    return ""
+
+
+def _against_schedule(schedule: lr_scheduler.LRScheduler | None, optimizer: torch.optim.Optimizer) -> str:
+    if schedule is not None and (type(schedule) not in SCHEDULES or schedule.optimizer is not optimizer):
+        return f"The schedule {type(schedule).__name__} may look at more than the epoch."
     return ""
 
 

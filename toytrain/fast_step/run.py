@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from ..random_state import RandomState
@@ -19,6 +20,9 @@ class Run(Protocol):
     test_loader: DataLoader | None
     task: Task
     epochs: int
+    schedule: LRScheduler | None
+    clip_norm: float
+    stopping: Any
     device: torch.device
     steps: int
     epoch: int

@@ -5,6 +5,7 @@ back, and nothing shows that it was not the plain step. If a loss or a weight is
 fails, they are dropped, and the plain step trains the same batches again: it alone says what is wrong.
 """
 
+import copy
 import math
 import time
 from array import array
@@ -44,6 +45,9 @@ class Slice:
     number: float  # of steps that the optimizer has taken
     losses: array = field(default_factory=lambda: array("f"))
     tests: array = field(default_factory=lambda: array("d"))
+    first_rate: float = 0.0
+    schedule: dict[str, Any] | None = None  # the state of the run's schedule before these batches
+    stopping: Any = None  # the run's conditions, after the epochs of this Slice
     finite: bool = True
     late: bool = False
 
@@ -118,13 +122,14 @@ class FastStep:
     def _prove(self, run: Run, compiled: Compiled, done: Slice) -> None:
         """Train what the fast step has trained with the plain one, which counts, and compare."""
         after = get_random_state(run.device)
-        set_random_state(done.random_state, run.device)
+        _put_back(run, done)
         while run.steps < done.steps and math.isfinite(run.step()):
             pass
         self._proven = (
             compiled.equals(run)
             and run.losses[run.steps - len(done.losses) :] == done.losses
             and run.tests[len(run.tests) - len(done.tests) :] == done.tests
+            and run.optimizer.param_groups[0]["lr"] == done.learning_rate
             and torch.equal(after["cpu"], get_random_state(run.device)["cpu"])
         )
         if not self._proven:
@@ -140,11 +145,10 @@ def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slic
     number = compiled.load(run)
     if number is None:
         return None
-    before = get_random_state(run.device)
     finite = False
+    done = _begin(run, number)
     try:
-        done = _begin(run, number, before)
-        while done.finite and not done.late and done.steps < last and not 0 < run.epochs <= done.epoch:
+        while done.finite and not done.late and done.steps < last and not _ended(run, done):
             if done.batches is None:
                 done.epoch_random_state = get_random_state(run.device)
                 done.batches = ResidentBatches(run.train_loader)
@@ -152,8 +156,25 @@ def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slic
         finite = done.finite = done.finite and compiled.is_finite()
     finally:
         if not finite:
-            set_random_state(before, run.device)
+            _put_back(run, done)
     return done
+
+
+def _ended(run: Run, done: Slice) -> bool:
+    return 0 < run.epochs <= done.epoch or bool(done.stopping.reason)
+
+
+def _put_back(run: Run, done: Slice) -> None:
+    """Let generator and schedule stand where they stood before the Slice."""
+    set_random_state(done.random_state, run.device)
+    if run.schedule is not None and done.schedule is not None:
+        run.schedule.load_state_dict(done.schedule)
+        _set_rate(run, done.first_rate)
+
+
+def _set_rate(run: Run, rate: float) -> None:
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
 
 
 def _stands_in_epoch(run: Run) -> bool:
@@ -165,8 +186,9 @@ def _stands_in_epoch(run: Run) -> bool:
     return position == run.batch and all(module.training for module in run.model.modules())
 
 
-def _begin(run: Run, number: float, now: RandomState) -> Slice:
+def _begin(run: Run, number: float) -> Slice:
     """A Slice with nothing trained yet. The order of an epoch begun by the plain step is dealt again."""
+    now = get_random_state(run.device)
     batches = None
     if run.batch == 0:
         run.model.train()
@@ -177,7 +199,19 @@ def _begin(run: Run, number: float, now: RandomState) -> Slice:
         batches = ResidentBatches(run.train_loader)
         set_random_state(now, run.device)
     rate = run.optimizer.param_groups[0]["lr"]
-    return Slice(now, run.steps, run.epoch, run.batch, batches, run._epoch_random_state, rate, number)
+    return Slice(
+        now,
+        run.steps,
+        run.epoch,
+        run.batch,
+        batches,
+        run._epoch_random_state,
+        rate,
+        number,
+        first_rate=rate,
+        schedule=None if run.schedule is None else dict(run.schedule.state_dict()),
+        stopping=copy.copy(run.stopping),
+    )
 
 
 def _train_epoch(
@@ -194,7 +228,13 @@ def _train_epoch(
                 dataset: Any = run.test_loader.dataset
                 logits = compiled.evaluate(dataset.features)
                 loss = run.task.loss(logits, dataset.labels).item()
-                done.tests.extend((done.steps, loss, run.task.score(logits, dataset.labels)))
+                score = run.task.score(logits, dataset.labels)
+                done.tests.extend((done.steps, loss, score))
+                done.stopping.look(loss, score)
+            if run.schedule is not None:
+                _set_rate(run, done.learning_rate)
+                run.schedule.step()
+                done.learning_rate = run.optimizer.param_groups[0]["lr"]
 
 
 def _train_batches(
@@ -231,8 +271,8 @@ def _store(run: Run, done: Slice) -> None:
     run.steps, run.epoch, run.batch = done.steps, done.epoch, done.batch
     run.losses.extend(done.losses)
     run.tests.extend(done.tests)
-    for group in run.optimizer.param_groups:
-        group["lr"] = done.learning_rate
+    run.stopping = done.stopping
+    _set_rate(run, done.learning_rate)
     if done.batches is not None:
         done.batches.position = done.batch
     run._batches, run._epoch_random_state = done.batches, done.epoch_random_state

@@ -51,25 +51,32 @@ PARTS: dict[Any, tuple[str, ...]] = {
     aten.native_batch_norm.default: ("normed", "{}_mean", "{}_inverse_deviation"),
     aten.native_batch_norm_backward.default: ("grad_normed", "grad_scale", "grad_shift"),
 }
+CLIPPING = ("every_gradient", "norm")  # the names that clipping uses
 CONSTANTS = {aten.empty_like.default, aten.ones_like.default}
 KNOWN = {*INTO_MEMORY, *NEW_MEMORY, *IN_PLACE, *VIEWS, *CONSTANTS}  # those with a name in torch
 NAMES: dict[Any, str] = {aten.nll_loss_backward.default: "grad_log_softmax", aten.mm.default: "product"}
 
 
 def write_step(
-    model: torch.nn.Module, loss, update: Update, features: torch.Tensor, labels: torch.Tensor
+    model: torch.nn.Module,
+    loss,
+    update: Update,
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    clip_norm: float = 0.0,
 ) -> str:
     """Source that defines step(features, labels, learning_rate, number) -> loss for such a batch.
 
-    `number` counts the optimizer's steps, this one included.
+    `number` counts the optimizer's steps, this one included. `clip_norm` is that of the Trainer.
     """
     traced = trace_step(model, loss, features, labels)
-    writer = _Writer(model, traced, ("features", "labels"), taken=update.names)
+    writer = _Writer(model, traced, ("features", "labels"), taken=(*update.names, *CLIPPING))
+    clip = writer.clip(clip_norm) if clip_norm else []
     writer.prepared += [f"{name} = torch.empty_like(parameters)" for name in update.memory]
     return writer.text(
         f"One step on {len(features)} examples: the operations behind the five lines of Trainer.step.",
         "step(features, labels, learning_rate, number)",
-        ["# self.optimizer.step(), for all parameters at once", *update.lines, "return loss.item()"],
+        [*clip, "# self.optimizer.step(), for all parameters at once", *update.lines, "return loss.item()"],
     )
 
 
@@ -109,6 +116,15 @@ class _Writer:
         body = "\n".join(f"    {line}" for line in [*self.lines, *end])
         head = [f"# {title}", *self.operations]
         return "\n".join([*head, *self.prepared, "", "", f"def {signature}:", body, ""])
+
+    def clip(self, clip_norm: float) -> list[str]:
+        """The lines of torch.nn.utils.clip_grad_norm_, with one multiplication for all gradients."""
+        self.prepared.append(f"every_gradient = [{', '.join(self._into.values())}]")
+        return [
+            "# self.clip_gradients()",
+            "norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(every_gradient, 2.0)), 2.0)",
+            f"gradients.mul_(torch.clamp({clip_norm!r} / (norm + 1e-6), max=1.0))",
+        ]
 
     def _write_names_of_operations(self) -> None:
         """Short names for the operations that PyTorch offers under torch.ops only."""

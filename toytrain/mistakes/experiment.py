@@ -45,6 +45,7 @@ class Experiment:
     """
 
     diverged = ""  # one side may diverge or break off while the other goes on
+    why_ended = ""
     initial_weights = None
 
     def __init__(self, name: str, config: Config | None = None):

@@ -6,11 +6,14 @@ are taken, and everything else in it must be what the Config says.
 """
 
 import inspect
+import math
+from typing import Any
 
 import torch
 
 from ..config import Config
 from ..optimizers import optimizer_arguments
+from ..schedules import schedule_state
 from .refusals import Cause, refusal
 from .tensors import StoredTensor
 from .whole import is_learning_rate
@@ -45,8 +48,36 @@ def read_optimizer_state(
     return {"state": state, "param_groups": [group]}
 
 
-def _permitted_rates(config: Config, steps: int, diverged: bool, rates: dict[int, float]) -> set[float]:
-    """The rate of the last step taken; where one step more was tried, that step's too."""
+def read_schedule_state(value: object, config: Config, epoch: int) -> dict:
+    """The schedule's state_dict, which Config and epoch decide but for the rate; {} where there is none."""
+    if type(value) is not dict:
+        raise refusal(Cause.OPTIMIZER)
+    if not value:
+        return {}
+    last = value.get("_last_lr")
+    if type(last) is not list or len(last) != 1 or not _is_scheduled_rate(last[0]):
+        raise refusal(Cause.OPTIMIZER)
+    expected = schedule_state(config, epoch, last[0])
+    if value.keys() != expected.keys():
+        raise refusal(Cause.OPTIMIZER)
+    for name, setting in expected.items():
+        if type(value[name]) is not type(setting) or value[name] != setting:
+            raise refusal(Cause.OPTIMIZER)
+    return expected
+
+
+def _is_scheduled_rate(value: object) -> bool:
+    """Whether a schedule may have led to this rate: it may go down to 0, and with a cosine far up."""
+    return type(value) in (int, float) and 0 <= value < math.inf  # type: ignore[operator]
+
+
+def _permitted_rates(
+    config: Config, steps: int, diverged: bool, rates: dict[int, float]
+) -> set[float] | None:
+    """The rate of the last step taken; where one step more was tried, that step's too. None: a schedule
+    has led to it, which only the run itself can tell."""
+    if config.schedule != "constant":
+        return None
     before = [step for step in rates if step < steps]
     permitted = {rates[max(before)] if before else config.learning_rate}
     if diverged and steps in rates:
@@ -54,11 +85,12 @@ def _permitted_rates(config: Config, steps: int, diverged: bool, rates: dict[int
     return permitted
 
 
-def _read_rate(groups: object, permitted: set[float]) -> float:
+def _read_rate(groups: object, permitted: set[float] | None) -> float:
     if type(groups) is not list or len(groups) != 1 or type(groups[0]) is not dict:
         raise refusal(Cause.OPTIMIZER)
-    rate = groups[0].get("lr")
-    if not is_learning_rate(rate) or rate not in permitted:
+    rate: Any = groups[0].get("lr")
+    fits = _is_scheduled_rate(rate) if permitted is None else is_learning_rate(rate) and rate in permitted
+    if not fits:
         raise refusal(
             Cause.OPTIMIZER,
             "This checkpoint's optimizer has another learning rate than its settings; save it again.",
@@ -73,6 +105,8 @@ def _read_group(group: dict, config: Config, count: int, rate: float) -> dict:
     own = {name: parameter.default for name, parameter in signature.items() if name != "params"}
     # Adam and AdamW are one class inside, told apart by this since PyTorch 2.6.
     own |= {"decoupled_weight_decay": kind is torch.optim.AdamW} | arguments | {"lr": rate}
+    if config.schedule != "constant":
+        own["initial_lr"] = config.learning_rate  # which torch's schedules note here
     own["params"] = list(range(count))
     for name, setting in group.items():
         if name not in own or setting != own[name]:

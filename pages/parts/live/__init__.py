@@ -4,13 +4,15 @@ They are one Streamlit component whose element stays: Streamlit reruns only when
 The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from toytrain import ToytrainError
 from toytrain.engine import Run
 
+from ..screen import Screen
 from ..words import _, language, said
 from . import words
 from .routes import LANGUAGE, PLOTLY, STATIC, STREAM
@@ -28,12 +30,18 @@ export default function (component) {
 }
 """
 
+MOST_VALUES = 8  # rows and columns of a tensor that a half-step shows: more would be a wall of digits
+
 _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=False)
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run) -> None:
-    """Draw the run here, live, until the page goes. The page reruns when its status changes."""
+def show(run: Run, screen: Screen | None = None, half: dict[str, Any] | None = None) -> None:
+    """Draw the run here, live, until the page goes. The page reruns when its status changes.
+
+    `half` is what the run's last half-step answered (engine/half_steps.py): its lines and tensors are shown.
+    """
+    screen = screen or Screen()
     asked = _views(
         key="live",
         data={
@@ -43,6 +51,8 @@ def show(run: Run) -> None:
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
+            "hidden": screen.hide,
+            "half": _drawable(half) if half else None,
         },
         on_status_change=_rerun,
         on_gone_change=_rerun,
@@ -50,6 +60,21 @@ def show(run: Run) -> None:
     )
     if asked.backward:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
+
+
+def _drawable(half: dict[str, Any]) -> dict[str, Any]:
+    """What is drawn of a half-step: a corner of each tensor, with words for what JSON cannot write."""
+
+    def corner(values: Any) -> Any:
+        if isinstance(values, list):
+            return [corner(value) for value in values[:MOST_VALUES]]
+        return values if values is None or math.isfinite(values) else str(values)
+
+    tensors = [
+        {**tensor, "values": corner(tensor["values"]), "before": corner(tensor["before"])}
+        for tensor in half["tensors"]
+    ]
+    return {**half, "source": None, "tensors": tensors}
 
 
 def _show_fast_step(run: Run) -> None:
@@ -86,9 +111,13 @@ def fit_to_window() -> None:
         .stMain .stVerticalBlock { gap: 0.75rem; }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
-        .stSidebar [data-testid="stSidebarHeader"] { height: 2.75rem; margin: 0; }
-        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0 0 1rem; }
-        .stSidebar .stVerticalBlock { gap: 0.5rem; }
+        .stSidebar [data-testid="stSidebarHeader"] {
+          position: absolute; right: 0; height: 2.75rem; margin: 0; z-index: 1;
+        }
+        .stSidebar [data-testid="stSidebarUserContent"] { padding: 0.75rem 0 1rem; }
+        .stSidebar .stVerticalBlock { gap: 0.375rem; }
+        .stSidebar .stVerticalBlock .stVerticalBlock { gap: 0.25rem; }
+        .stSidebar label { margin-bottom: 0; }
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }

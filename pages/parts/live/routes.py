@@ -21,6 +21,8 @@ from toytrain import engine
 from toytrain.engine import Run
 
 from ..words import ENGLISH, LANGUAGES, said
+from . import traces
+from .base import BASE
 
 _FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _VERSION = hashlib.sha256(b"".join(_FILES[name].read_bytes() for name in sorted(_FILES))).hexdigest()[:16]
@@ -28,9 +30,9 @@ _PLOTLY_FILE = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
-STATIC = f"/live/static/{_VERSION}"
-PLOTLY = f"/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
-STREAM = "/live/stream"
+STATIC = f"{BASE}/live/static/{_VERSION}"
+PLOTLY = f"{BASE}/live/plotly-{_PLOTLY_FILE.stat().st_size}.min.js"
+STREAM = f"{BASE}/live/stream"
 
 LANGUAGE = "lang"  # of the sentences in a stream
 
@@ -139,4 +141,5 @@ ROUTES = [
     Route(f"{STATIC}/{{name}}", serve_module),
     Route(PLOTLY, serve_plotly),
     WebSocketRoute(f"{STREAM}/{{token}}", stream),
+    *traces.ROUTES,
 ]

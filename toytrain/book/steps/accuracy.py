@@ -1,15 +1,12 @@
 """A.7: what the trained network predicts, and how often it is right."""
 
-from typing import Any
-
 import torch
 from torch.utils.data import DataLoader
 
-from ..settings import Settings
 from .training import begin, compute_accuracy, train
 
 
-def predict(settings: Settings) -> dict[str, Any]:
+def predict(settings):
     training = train(begin(settings), settings)
     training.model.eval()
     with torch.no_grad():
@@ -21,7 +18,7 @@ def predict(settings: Settings) -> dict[str, Any]:
     }
 
 
-def measure_accuracy(settings: Settings) -> dict[str, Any]:
+def measure_accuracy(settings):
     training = train(begin(settings), settings)
     test_loader = DataLoader(training.data.test, batch_size=2, shuffle=False)
     return {

@@ -1,11 +1,7 @@
 """A.3 and A.4: one example of logistic regression as a computation graph, and its gradients."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-
-from ..settings import Settings
 
 
 def forward(x1, w1, b, y):
@@ -16,7 +12,7 @@ def forward(x1, w1, b, y):
     return u, z, a, loss
 
 
-def logistic_regression(settings: Settings) -> dict[str, Any]:
+def logistic_regression(settings):
     x1 = torch.tensor([settings.x1])  # input feature
     y = torch.tensor([settings.y])  # true label
     w1 = torch.tensor([settings.w1], requires_grad=True)  # weight
@@ -27,7 +23,7 @@ def logistic_regression(settings: Settings) -> dict[str, Any]:
         node.retain_grad()  # autograd keeps the gradients of leaves only
     loss.backward()
 
-    nodes: dict[str, Any] = {"x1": x1, "w1": w1, "b": b, "y": y, "u": u, "z": z, "a": a, "loss": loss}
+    nodes = {"x1": x1, "w1": w1, "b": b, "y": y, "u": u, "z": z, "a": a, "loss": loss}
     return {
         "loss_of_one_example": loss.item(),
         "gradient_of_w1": nodes["w1"].grad.item(),

@@ -1,16 +1,14 @@
 """A.6: a DataLoader deals the examples in batches: in which order, and what drop_last leaves out."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ...data import make_data
-from ..settings import Settings
 
 
-def make_loader(train_ds: Dataset, settings: Settings) -> DataLoader:
+def make_loader(train_ds, settings):
     generator = torch.Generator().manual_seed(settings.seed) if settings.own_generator else None
     return DataLoader(
         train_ds,
@@ -22,21 +20,25 @@ def make_loader(train_ds: Dataset, settings: Settings) -> DataLoader:
     )
 
 
-def list_batches(settings: Settings) -> dict[str, Any]:
+def deal(train_ds, settings):
+    train_loader = make_loader(train_ds, settings)
+    return [features.tolist() for features, labels in train_loader]
+
+
+def list_batches(settings):
     train_ds = make_data(settings.config).train
-    train_loader = make_loader(train_ds, replace(settings, drop_last=False))
-    full_batches_only = make_loader(train_ds, replace(settings, drop_last=True))
     torch.manual_seed(settings.seed)
+    # The seed is not set again: the second epoch is dealt in another order.
     return {
-        "batches": [features.tolist() for features, labels in train_loader],
-        # The seed is not set again: the second epoch is dealt in another order.
-        "batches_with_drop_last": [features.tolist() for features, labels in full_batches_only],
+        "batches": deal(train_ds, replace(settings, drop_last=False)),
+        "batches_with_drop_last": deal(train_ds, replace(settings, drop_last=True)),
     }
 
 
-def list_batches_from_a_process(settings: Settings) -> dict[str, Any]:
+def list_batches_from_a_process(settings):
     settings = replace(settings, num_workers=max(settings.num_workers, 1))
-    return {"batches_from_a_process": list_batches(settings)["batches"]}
+    batches = list_batches(settings)["batches"]
+    return {"batches_from_a_process": batches}
 
 
-SHOWN = (make_loader, list_batches, list_batches_from_a_process)
+SHOWN = (make_loader, deal, list_batches, list_batches_from_a_process)

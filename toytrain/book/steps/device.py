@@ -1,15 +1,12 @@
 """A.9.1 and A.9.2: the same computation on the device that this machine has."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 
-from ..settings import Settings
-from .training import Training, begin, train
+from .training import begin, train
 
 
-def choose_device() -> torch.device:
+def choose_device():
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -17,14 +14,14 @@ def choose_device() -> torch.device:
     return torch.device("cpu")
 
 
-def add_on_a_device(settings: Settings) -> dict[str, Any]:
+def add_on_a_device(settings):
     device = choose_device()
     tensor_1 = torch.tensor([1.0, 2.0, 3.0]).to(device)
     tensor_2 = torch.tensor([4.0, 5.0, 6.0]).to(device)
     return {"sum_on_a_device": (tensor_1 + tensor_2).tolist(), "log": [f"device = {device}"]}
 
 
-def step_on_a_device(training: Training, features, labels):
+def step_on_a_device(training, features, labels):
     features, labels = features.to(training.device), labels.to(training.device)
     logits = training.model(features)
     loss = F.cross_entropy(logits, labels)
@@ -34,7 +31,7 @@ def step_on_a_device(training: Training, features, labels):
     return loss
 
 
-def train_on_a_device(settings: Settings) -> dict[str, Any]:
+def train_on_a_device(settings):
     training = begin(settings)
     training.device = str(choose_device())
     training.model.to(training.device)  # the weights were drawn on the CPU: they are the same everywhere

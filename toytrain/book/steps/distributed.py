@@ -1,18 +1,15 @@
 """A.9.3: the shards of several processes, and their losses, replayed as model copies in one process."""
 
 from dataclasses import replace
-from typing import Any
 
-from ...config import Config
 from ...distributed.plan import make_plan, make_sampler
 from ...distributed.ranks import Ranks
 from ...distributed.replay import Replay, _average_gradients
 from ..ranks import RANKS, figures_of
-from ..settings import Settings
 
 
-def deal_shards(settings: Settings) -> dict[str, Any]:
-    config = config_of(settings)
+def deal_shards(settings):
+    config = replace(config_of(settings), drop_last=False)  # which rows are dealt does not depend on it
     one, two = (make_plan(config, Ranks(world_size), settings.epochs) for world_size in (1, 2))
     eight = Ranks(8).rows_per_rank(len(one.points)) // settings.batch_size
     return {
@@ -29,7 +26,7 @@ def shards(plan, rank):
     return " / ".join(epochs)
 
 
-def replay(experiment: str, settings: Settings) -> dict[str, Any]:
+def replay(experiment, settings):
     config = config_of(settings)
     ranks = RANKS[experiment]
     batches = make_plan(config, ranks, 1).batches
@@ -38,23 +35,23 @@ def replay(experiment: str, settings: Settings) -> dict[str, Any]:
     return figures_of(experiment, losses, [one.scores for one in progress])
 
 
-def one_process(settings: Settings) -> dict[str, Any]:
+def one_process(settings):
     return replay("one_process", settings)
 
 
-def two_processes(settings: Settings) -> dict[str, Any]:
+def two_processes(settings):
     return replay("two_processes", settings)
 
 
-def not_wrapped(settings: Settings) -> dict[str, Any]:
+def not_wrapped(settings):
     return replay("not_wrapped", settings)
 
 
-def no_set_epoch(settings: Settings) -> dict[str, Any]:
+def no_set_epoch(settings):
     return replay("no_set_epoch", settings)
 
 
-def config_of(settings: Settings) -> Config:
+def config_of(settings):
     """Without loading processes, which change no figure."""
     return replace(settings.config, num_workers=0)
 

@@ -1,24 +1,22 @@
 """A.7 done wrongly: the classic mistakes on the five points, of which some look harmless there."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ...model import NeuralNetwork
-from ..settings import Settings
-from .training import Training, begin, train
+from .training import begin, train
 
 
-def step_without_zero_grad(training: Training, features, labels):
+def step_without_zero_grad(training, features, labels):
     loss = F.cross_entropy(training.model(features), labels)
     loss.backward()  # adds to the gradients of all batches before
     training.optimizer.step()
     return loss
 
 
-def step_with_zero_grad_after_backward(training: Training, features, labels):
+def step_with_zero_grad_after_backward(training, features, labels):
     loss = F.cross_entropy(training.model(features), labels)
     loss.backward()
     training.optimizer.zero_grad()  # throws away what backward() has just found
@@ -26,7 +24,7 @@ def step_with_zero_grad_after_backward(training: Training, features, labels):
     return loss
 
 
-def step_with_softmax(training: Training, features, labels):
+def step_with_softmax(training, features, labels):
     probas = torch.softmax(training.model(features), dim=1)
     loss = F.cross_entropy(probas, labels)  # takes logits, and applies softmax itself
     training.optimizer.zero_grad()
@@ -35,33 +33,31 @@ def step_with_softmax(training: Training, features, labels):
     return loss
 
 
-def no_zero_grad(settings: Settings) -> dict[str, Any]:
-    return {"no_zero_grad": train(begin(settings), settings, step=step_without_zero_grad).losses}
+def no_zero_grad(settings):
+    return train(begin(settings), settings, step=step_without_zero_grad).losses
 
 
-def zero_grad_after_backward(settings: Settings) -> dict[str, Any]:
-    training = train(begin(settings), settings, step=step_with_zero_grad_after_backward)
-    return {"zero_grad_after_backward": training.losses}
+def zero_grad_after_backward(settings):
+    return train(begin(settings), settings, step=step_with_zero_grad_after_backward).losses
 
 
-def softmax_before_cross_entropy(settings: Settings) -> dict[str, Any]:
-    training = train(begin(settings), settings, step=step_with_softmax)
-    return {"softmax_before_cross_entropy": training.losses}
+def softmax_before_cross_entropy(settings):
+    return train(begin(settings), settings, step=step_with_softmax).losses
 
 
-def no_shuffling(settings: Settings) -> dict[str, Any]:
+def sorted_data(settings):
     settings = replace(settings, shuffle=False)  # X_train is sorted by class
-    return {"sorted_data": train(begin(settings), settings).losses}
+    return train(begin(settings), settings).losses
 
 
-def floor_of_the_loss(settings: Settings) -> dict[str, Any]:
+def floor_of_the_loss(settings):
     """The loss that softmax before cross_entropy cannot get below: that of a perfect answer."""
     perfect = [torch.eye(classes) for classes in (2, 3)]
     two, three = (F.cross_entropy(probas, torch.arange(len(probas))).item() for probas in perfect)
     return {"floor_of_two_classes": two, "floor_of_three_classes": three}
 
 
-def labels_from_one(settings: Settings) -> dict[str, Any]:
+def labels_from_one(settings):
     training = begin(settings)
     training.data.train.labels += 1  # 1 and 2 in place of 0 and 1
     try:

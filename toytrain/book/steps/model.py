@@ -1,14 +1,11 @@
 """A.5: a multilayer neural network, its trainable parameters and its first weights."""
 
-from typing import Any
-
 import torch
 
 from ...model import NeuralNetwork
-from ..settings import Settings
 
 
-def count_parameters(settings: Settings) -> dict[str, Any]:
+def count_parameters(settings):
     counts = {}
     for num_inputs, num_outputs in (50, 3), (2, 2):
         model = NeuralNetwork(num_inputs, num_outputs)
@@ -17,7 +14,7 @@ def count_parameters(settings: Settings) -> dict[str, Any]:
     return counts
 
 
-def seeded_weights(settings: Settings) -> dict[str, Any]:
+def seeded_weights(settings):
     torch.manual_seed(settings.seed)
     model = NeuralNetwork(50, 3)
     row = model.layers[0].weight[0].tolist()  # type: ignore[index]

@@ -2,51 +2,49 @@
 
 import io
 from dataclasses import replace
-from typing import Any
 
 import torch
 
-from ..settings import Settings
-from .training import Training, begin, train
+from .training import begin, train
 
 
-def losses(settings: Settings) -> list[float]:
+def losses(settings):
     return train(begin(settings), settings).losses
 
 
-def as_in_the_book(settings: Settings) -> dict[str, Any]:
-    return {"as_in_the_book": losses(settings)}
+def as_in_the_book(settings):
+    return losses(settings)
 
 
-def load_in_a_process(settings: Settings) -> dict[str, Any]:
-    return {"load_in_a_process": losses(replace(settings, num_workers=max(settings.num_workers, 1)))}
+def load_in_a_process(settings):
+    return losses(replace(settings, num_workers=max(settings.num_workers, 1)))
 
 
-def evaluate_on_tensors(settings: Settings) -> dict[str, Any]:
-    return {"evaluate_on_tensors": losses(replace(settings, evaluate="tensors"))}
+def evaluate_on_tensors(settings):
+    return losses(replace(settings, evaluate="tensors"))
 
 
-def evaluate_through_a_loader(settings: Settings) -> dict[str, Any]:
-    return {"evaluate_through_a_loader": losses(replace(settings, evaluate="loader"))}
+def evaluate_through_a_loader(settings):
+    return losses(replace(settings, evaluate="loader"))
 
 
-def draw_a_random_number(settings: Settings) -> dict[str, Any]:
-    return {"draw_a_random_number": losses(replace(settings, random_number=True))}
+def draw_a_random_number(settings):
+    return losses(replace(settings, random_number=True))
 
 
-def own_generator(settings: Settings) -> dict[str, Any]:
-    return {"own_generator": losses(replace(settings, own_generator=True))}
+def own_generator(settings):
+    return losses(replace(settings, own_generator=True))
 
 
-def no_shuffling(settings: Settings) -> dict[str, Any]:
-    return {"no_shuffling": losses(replace(settings, shuffle=False))}
+def no_shuffling(settings):
+    return losses(replace(settings, shuffle=False))
 
 
-def keep_the_last_batch(settings: Settings) -> dict[str, Any]:
-    return {"keep_the_last_batch": losses(replace(settings, drop_last=False))}
+def keep_the_last_batch(settings):
+    return losses(replace(settings, drop_last=False))
 
 
-def stop_after_an_epoch(settings: Settings) -> bytes:
+def stop_after_an_epoch(settings):
     training = train(begin(settings), settings, epochs=1)
     file = io.BytesIO()
     torch.save(
@@ -60,7 +58,7 @@ def stop_after_an_epoch(settings: Settings) -> bytes:
     return file.getvalue()
 
 
-def go_on(saved: bytes, settings: Settings) -> tuple[Training, dict[str, Any]]:
+def go_on(saved, settings):
     state = torch.load(io.BytesIO(saved), weights_only=True)
     training = begin(settings)
     training.model.load_state_dict(state["model_state_dict"])
@@ -68,16 +66,16 @@ def go_on(saved: bytes, settings: Settings) -> tuple[Training, dict[str, Any]]:
     return training, state
 
 
-def resume(settings: Settings) -> dict[str, Any]:
+def resume(settings):
     training, state = go_on(stop_after_an_epoch(settings), settings)
     torch.set_rng_state(state["random_state"])
-    return {"resume": train(training, settings, epochs=settings.epochs - 1).losses}
+    return train(training, settings, epochs=settings.epochs - 1).losses
 
 
-def reseed(settings: Settings) -> dict[str, Any]:
+def reseed(settings):
     training, _ = go_on(stop_after_an_epoch(settings), settings)
     torch.manual_seed(settings.seed)
-    return {"reseed": train(training, settings, epochs=settings.epochs - 1).losses}
+    return train(training, settings, epochs=settings.epochs - 1).losses
 
 
 SHOWN = (losses, evaluate_on_tensors, evaluate_through_a_loader, draw_a_random_number, own_generator,

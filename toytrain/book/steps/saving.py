@@ -2,16 +2,14 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ...model import NeuralNetwork
-from ..settings import Settings
 from .training import begin, train
 
 
-def save_and_load(settings: Settings) -> dict[str, Any]:
+def save_and_load(settings):
     model = train(begin(settings), settings).model
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pth"

@@ -1,7 +1,6 @@
 """A.7: the training loop, and what is done between its epochs."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +8,6 @@ from torch.utils.data import DataLoader
 
 from ...data import Data, make_data
 from ...model import NeuralNetwork
-from ..settings import Settings
 from .dataloader import make_loader
 
 
@@ -27,7 +25,7 @@ class Training:
     device: str = "cpu"
 
 
-def begin(settings: Settings) -> Training:
+def begin(settings):
     data = make_data(settings.config)
     train_loader = make_loader(data.train, settings)
     torch.manual_seed(settings.seed)
@@ -36,7 +34,7 @@ def begin(settings: Settings) -> Training:
     return Training(data, model, optimizer, train_loader)
 
 
-def step(training: Training, features, labels):
+def step(training, features, labels):
     logits = training.model(features)
     loss = F.cross_entropy(logits, labels)
     training.optimizer.zero_grad()
@@ -45,7 +43,7 @@ def step(training: Training, features, labels):
     return loss
 
 
-def train(training: Training, settings: Settings, epochs=None, step=step) -> Training:
+def train(training, settings, epochs=None, step=step):
     num_epochs = settings.epochs if epochs is None else epochs
     for epoch in range(num_epochs):
         training.model.train()
@@ -77,7 +75,7 @@ def compute_accuracy(model, dataloader, device="cpu"):
     return correct / total_examples
 
 
-def between_epochs(training: Training, settings: Settings) -> None:
+def between_epochs(training, settings):
     test_ds = training.data.test
     if settings.evaluate == "tensors":
         training.model.eval()
@@ -90,12 +88,12 @@ def between_epochs(training: Training, settings: Settings) -> None:
         torch.rand(1)
 
 
-def rows_of(features, train_ds) -> list[int]:
+def rows_of(features, train_ds):
     """Which rows of X_train a batch holds."""
     return [train_ds.features.tolist().index(example) for example in features.tolist()]
 
 
-def training_loop(settings: Settings) -> dict[str, Any]:
+def training_loop(settings):
     training = train(begin(settings), settings)
     return {
         "first_log_line": training.log[0],

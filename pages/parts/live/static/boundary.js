@@ -19,6 +19,8 @@ const POINT_RADIUS = 3.6;
 const CROWDED_RADIUS = 2.4;
 const CROWD = 600;
 
+const NEAR = 8; // CSS pixels: who clicks so near to a point means it
+
 export class Boundary {
   #word;
   #preferences;
@@ -40,11 +42,15 @@ export class Boundary {
   #points = new Layer();
   #marks = new Layer();
   #painted = {}; // the arrays that the layers show now
+  #chosen = null; // {x1, x2}: a place with a mark on it
+  #dragged = false; // the pointer has moved since it was pressed
 
   #describe = atMostEvery(SPOKEN_EVERY_MS, () => this.#canvas.setAttribute("aria-label", this.#description()));
   #resizes = new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width));
 
-  constructor({ word, preferences, theme }) {
+  /** @param {(place: {x1: number, x2: number, point: number?}) => void} [pick] hears where somebody clicks or drags;
+   *  `point` is the index of the data point there */
+  constructor({ word, preferences, theme, pick }) {
     this.#word = word;
     this.#preferences = preferences;
     this.#theme = theme;
@@ -57,6 +63,7 @@ export class Boundary {
     this.#canvas.setAttribute("aria-label", word("warming"));
     this.#canvas.onpointermove = this.#canvas.onpointerdown = ({ offsetX: x, offsetY: y }) => this.#point({ x, y });
     this.#canvas.onpointerleave = () => this.#point(null);
+    if (pick) this.#listenForPicks(pick);
     this.element = h("section", { class: "toytrain-block toytrain-boundary" },
       h("header", { class: "toytrain-header" },
         this.#title,
@@ -89,6 +96,12 @@ export class Boundary {
   restyle(theme) {
     this.#theme = theme;
     this.#recolour();
+  }
+
+  /** Puts a mark on a place of the plane, {x1, x2}, in place of the one before. */
+  choose(place) {
+    this.#chosen = place;
+    this.#compose();
   }
 
   unmount() {
@@ -265,6 +278,30 @@ export class Boundary {
     }
     context.drawImage(this.#points.canvas, 0, 0);
     context.drawImage(this.#marks.canvas, 0, 0);
+    if (this.#chosen) this.#paintChosen(context);
+  }
+
+  /** A ring with four hairlines, dark on light and light on dark. */
+  #paintChosen(context) {
+    const { text, background } = this.#theme;
+    const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
+    const { left, top, side } = this.#plot();
+    const { x1, x2 } = this.#chosen;
+    if (x1 < x1Min || x1 > x1Max || x2 < x2Min || x2 > x2Max) return;
+    const x = left + ((x1 - x1Min) / (x1Max - x1Min)) * side;
+    const y = top + ((x2Max - x2) / (x2Max - x2Min)) * side;
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    for (const [colour, width] of [[background, 4], [text, 1.75]]) {
+      context.beginPath();
+      context.arc(x, y, 8, 0, 2 * Math.PI);
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        context.moveTo(x + 8 * dx, y + 8 * dy);
+        context.lineTo(x + 14 * dx, y + 14 * dy);
+      }
+      context.strokeStyle = css(colour);
+      context.lineWidth = width;
+      context.stroke();
+    }
   }
 
   #plot() {
@@ -282,12 +319,59 @@ export class Boundary {
     if (text) setText(this.#readout, text);
   }
 
+  /** Where on the plane a pixel of the canvas is. */
+  #placeAt({ x, y }) {
+    const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
+    const { left, top, side } = this.#plot();
+    return {
+      x1: x1Min + ((x - left) / side) * (x1Max - x1Min),
+      x2: x2Max - ((y - top) / side) * (x2Max - x2Min),
+    };
+  }
+
+  /** The index of the shown data point nearest to a pixel of the canvas, or null where none is near. */
+  #pointNear({ x, y }) {
+    let nearest = null;
+    let least = NEAR;
+    this.#eachShownPoint((point, pointX, pointY) => {
+      const distance = Math.hypot(pointX - x, pointY - y);
+      if (distance < least) [nearest, least] = [point, distance];
+    });
+    return nearest;
+  }
+
+  // A click takes the data point that is near; a drag (not by finger: that scrolls) takes the place itself.
+  #listenForPicks(pick) {
+    const canvas = this.#canvas;
+    const inside = ({ x1, x2 }) => {
+      const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
+      return x1 >= x1Min && x1 <= x1Max && x2 >= x2Min && x2 <= x2Max;
+    };
+    const take = ({ offsetX: x, offsetY: y }, snaps) => {
+      if (!this.#run?.arrays.points) return;
+      const point = snaps ? this.#pointNear({ x, y }) : null;
+      const place = this.#placeAt({ x, y });
+      if (!inside(place)) return;
+      const { points } = this.#run.arrays;
+      pick(point === null ? { ...place, point } : { x1: points[2 * point], x2: points[2 * point + 1], point });
+    };
+    canvas.classList.add("toytrain-pickable");
+    canvas.onclick = (event) => take(event, !this.#dragged);
+    canvas.onpointerdown = (event) => {
+      this.#dragged = false;
+      this.#point({ x: event.offsetX, y: event.offsetY });
+    };
+    canvas.onpointermove = (event) => {
+      this.#point({ x: event.offsetX, y: event.offsetY });
+      if (event.buttons !== 1 || event.pointerType === "touch") return;
+      this.#dragged = true;
+      take(event, false);
+    };
+  }
+
   #reading({ x, y }) {
     const { spec } = this.#run;
-    const [x1Min, x1Max, x2Min, x2Max] = spec.extent;
-    const { left, top, side } = this.#plot();
-    const x1 = x1Min + ((x - left) / side) * (x1Max - x1Min);
-    const x2 = x2Max - ((y - top) / side) * (x2Max - x2Min);
+    const { x1, x2 } = this.#placeAt({ x, y });
     const value = this.#run.valueAt(x1, x2);
     if (value === undefined) return null;
     const place = { x1: figures.coordinate(x1), x2: figures.coordinate(x2) };

@@ -42,3 +42,22 @@ export function ticks(low, high, wanted = 7) {
   }
   return result;
 }
+
+/** Any float32 of a layer: 0.1234, −12.345, 1.2e+7, nan, inf. */
+export const value = known((number) => {
+  if (Number.isNaN(number)) return "nan";
+  if (!Number.isFinite(number)) return number < 0 ? "-inf" : "inf";
+  const size = Math.abs(number);
+  if (size < 10) return size > 0 && size < 0.00005 ? number.toExponential(0) : number.toFixed(4);
+  return size < 1e5 ? number.toPrecision(5) : number.toExponential(1);
+});
+
+/** A float32 with every digit that it has, and none more. */
+export function exact(number) {
+  if (!Number.isFinite(number)) return value(number);
+  for (let digits = 1; digits < 9; digits++) {
+    const text = number.toPrecision(digits);
+    if (Math.fround(Number(text)) === number) return String(Number(text));
+  }
+  return String(Number(number.toPrecision(9)));
+}

@@ -1,10 +1,5 @@
 // The live views of one run, inside one Streamlit component (v2).
 //
-// Streamlit calls the component's function again at every change of its data or theme and forgets all but the newest
-// clean-up; it runs that one when the component leaves the page, and that of an overtaken call at once, which may be
-// before the newer call arrives here. So the views belong to their host element, where `show` finds them again, and a
-// clean-up waits a moment and does nothing if there was a newer call.
-//
 // A view is an object with `element`, `draw(run)` at each frame, and where it needs them `views`, the names of the
 // server's views whose arrays it draws now (engine/views.py), `restyle(theme)` at a change of theme and `unmount()`.
 // When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
@@ -12,6 +7,7 @@
 import { Boundary } from "./boundary.js";
 import { h, loadStylesheet, translator } from "./dom.js";
 import { LossChart } from "./loss.js";
+import { mount } from "./mounting.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
 import { Run } from "./run.js";
@@ -20,28 +16,18 @@ import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
+// By the name that hides them. Of the numbers only the figures can be hidden: what the run does is always said.
+const VIEWS = { numbers: Numbers, boundary: Boundary, loss: LossChart, step: StepPanel };
+
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
 
-// On the host itself, because a new version of this module must find (and end) what an old one has mounted.
-const MOUNTED = Symbol.for("toytrain.live");
-
-const OVERTAKEN_WITHIN_MS = 200;
-
 /** Mounts the views into component.parentElement, or brings the mounted ones up to date. */
-export function show(component) {
-  const host = component.parentElement;
-  if (!(host[MOUNTED] instanceof LiveViews)) {
-    host[MOUNTED]?.unmount();
-    host[MOUNTED] = new LiveViews(host);
-  }
-  return host[MOUNTED].update(component);
-}
+export const show = (component) => mount(component, "toytrain.live", LiveViews);
 
 class LiveViews {
   #host;
   #component; // of the newest call: its triggers know the present widget
-  #calls = 0;
   #views = {};
   #run = null;
   #streamPath = null;
@@ -57,18 +43,17 @@ class LiveViews {
     host.append(this.#root);
   }
 
-  /** @returns {{unmount: () => void}} which does nothing once there was (or is at once) a newer call */
   update(component) {
     const before = this.#component?.data;
     const { data } = component;
-    const call = ++this.#calls;
     this.#component = component;
 
-    if (!before || !equal(data.words, before.words)) this.#build(data);
-    else this.#restyle();
+    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
+    if (isBuilt) this.#restyle();
+    else this.#build(data);
+    this.#goThrough(data.half, isBuilt ? before.half : undefined);
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
-    return { unmount: () => setTimeout(() => call === this.#calls && this.unmount(), OVERTAKEN_WITHIN_MS) };
   }
 
   unmount() {
@@ -76,11 +61,10 @@ class LiveViews {
     this.#status.reset();
     this.#unmountViews();
     this.#root.remove();
-    delete this.#host[MOUNTED];
   }
 
-  // Built once, and again only in another language; the stream and the run live on.
-  #build({ words, plotly }) {
+  // Built once, and again only in another language or when views are hidden; the stream and the run live on.
+  #build({ words, plotly, hidden }) {
     const context = {
       word: translator(words),
       preferences: this.#preferences,
@@ -88,17 +72,20 @@ class LiveViews {
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
+      hidden,
     };
     this.#unmountViews();
-    this.#views = {
-      numbers: new Numbers(context),
-      boundary: new Boundary(context),
-      loss: new LossChart(context),
-      step: new StepPanel(context),
-    };
+    const shown = Object.entries(VIEWS).filter(([name]) => name === "numbers" || !hidden.includes(name));
+    this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();
+  }
+
+  // While somebody goes through one step, its panel takes the place of the loss and the network.
+  #goThrough(half, before) {
+    this.#grid.classList.toggle("toytrain-halving", Boolean(half && this.#views.step));
+    if (!equal(half, before)) this.#views.step?.goThrough(half);
   }
 
   #unmountViews() {

@@ -36,9 +36,9 @@ export class Numbers {
   });
   #told = "";
 
-  constructor({ word }) {
+  constructor({ word, hidden }) {
     this.#word = word;
-    const row = h("dl", { class: "toytrain-numbers" });
+    const row = h("dl", { class: "toytrain-numbers", hidden: hidden.includes("numbers") ? "" : null });
     for (const [name] of FIGURES) {
       const label = h("dt", {});
       const figure = h("dd", { "data-figure": name });
