@@ -33,7 +33,7 @@ def ask_settings() -> None:
     """The widgets of the sidebar; what they say is read by `session.book_settings`."""
     names = book_words.settings()
     with st.sidebar:
-        st.subheader(_("Settings of the book"))
+        st.subheader(_("Settings"))
         st.caption(_("Change one, and see which figures move. What has been run is run again."))
         columns = st.columns(2)
         for place, name in enumerate(SIDEBAR):
@@ -66,21 +66,8 @@ def help_of(name: str) -> str | None:
     return said(limits(name).help)
 
 
-def show_book(was_busy: bool) -> None:
-    """Everything but the sidebar. Looked at again and again while something is still to come."""
-    reader = session.reader()
-    settings = session.book_settings()
-    reader.follow(settings)
-    sources = sources_so_far()
-    if is_busy() != was_busy:
-        st.rerun()
-    rows = {key: rows_of(section, reader, settings) for key, section in SECTIONS.items()}
-    show_head(reader, settings, rows)
-    for key, section in SECTIONS.items():
-        show_section(section, reader, rows[key], sources.get(key, ""))
-
-
-def show_head(reader: Reader, settings: Settings, rows: dict[str, list[Row]]) -> None:
+def show_head(reader: Reader, settings: Settings, rows: dict[str, list[Row]], drawn: int, busy: bool) -> None:
+    """What can be run, how far it is, what has moved, and the table of contents."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(_("Run all"), key="book_run_all", type="primary", icon=":material/play_arrow:",
                   on_click=run, args=(list(SECTIONS),),
@@ -88,12 +75,8 @@ def show_head(reader: Reader, settings: Settings, rows: dict[str, list[Row]]) ->
                          "seconds."))  # fmt: skip
         st.link_button(_("Train it on the train page"), session.address_of(settings.config),
                        help=_("Opens a run of these settings in a new tab: press Play there."))  # fmt: skip
-        done, total = reader.progress
-        if reader.running:
-            st.progress(
-                done / total, _("{done} of {total} computed").format(done=done, total=total), width=260
-            )
-        else:
+        st.fragment(watch, run_every=LOOK_EVERY if busy else None)(drawn, busy)
+        if not reader.running:
             st.markdown(summary([row for some in rows.values() for row in some]), width="content")
     show_changes(settings, rows)
     titles = book_words.titles()
@@ -105,6 +88,16 @@ def show_head(reader: Reader, settings: Settings, rows: dict[str, list[Row]]) ->
     half = (len(lines) + 1) // 2
     left.markdown("\n".join(lines[:half]))
     right.markdown("\n".join(lines[half:]))
+
+
+def watch(drawn: int, was_busy: bool) -> None:
+    """How far it is. Looked at again and again; the page itself is drawn anew only where there is news."""
+    reader = session.reader()
+    if reader.version != drawn or is_busy() != was_busy:
+        st.rerun()
+    if reader.running:
+        done, total = reader.progress
+        st.progress(done / total, _("{done} of {total} computed").format(done=done, total=total), width=260)
 
 
 def show_changes(settings: Settings, rows: dict[str, list[Row]]) -> None:
@@ -267,5 +260,12 @@ st.markdown(
 for notice in here.notices:
     st.warning(controls.escaped(notice))
 ask_settings()
-busy = is_busy()
-st.fragment(show_book, run_every=LOOK_EVERY if busy else None)(busy)
+settings = session.book_settings()
+reader = session.reader()
+reader.follow(settings)
+drawn, busy = reader.version, is_busy()  # before the figures: what comes in meanwhile is news
+rows = {key: rows_of(section, reader, settings) for key, section in SECTIONS.items()}
+sources = sources_so_far()
+show_head(reader, settings, rows, drawn, busy)
+for key, section in SECTIONS.items():
+    show_section(section, reader, rows[key], sources.get(key, ""))

@@ -167,7 +167,7 @@ def ask_what_is_missing(config: Config, present: Config) -> Config | None:
         kinds = tuple(OPTIMIZERS)
         optimizer = st.selectbox(_("optimizer"), kinds, index=place(present.optimizer, kinds))
     features = st.pills(
-        _("features: {inputs}, as the network has inputs").format(inputs=inputs),
+        _("features: choose {inputs}, one for each input of the network").format(inputs=inputs),
         FEATURES,
         selection_mode="multi",
         default=present.features if len(present.features) == inputs else config.features,

@@ -211,19 +211,22 @@ def show_epoch(here: session.Session, was_playing: bool) -> None:
 
 def show_steps(here: session.Session) -> None:
     """The buttons of the train page that move the run batch by batch."""
-    run = here.run
+    run, screen = here.run, here.screen
     ended = run.status in ENDED
     with st.container(horizontal=True, vertical_alignment="center"):
         if run.playing:
             st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
                       on_click=session.attempt, args=(run.pause,))  # fmt: skip
-        st.button(_("Step batch"), key="step_batch", shortcut="B", disabled=ended, type="primary",
+        st.button(_("Step batch"), key="step_batch", shortcut="B", type="primary",
+                  disabled=ended or screen.locks("step_batch"),
                   on_click=session.attempt, args=(run.step_batch,),
                   help=_("Train on one batch and stand still."))  # fmt: skip
-        st.button(_("Step epoch"), key="step_epoch", shortcut="E", disabled=ended,
+        st.button(_("Step epoch"), key="step_epoch", shortcut="E",
+                  disabled=ended or screen.locks("step_epoch"),
                   on_click=session.attempt, args=(run.step_epoch,),
                   help=_("Train to the end of the epoch."))  # fmt: skip
         st.button(_("Reset"), key="reset", shortcut="X", on_click=session.reset,
+                  disabled=screen.locks("reset"),
                   help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
 
 
@@ -240,7 +243,8 @@ if here.pending:
         st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                                  .format(settings=settings)), width="stretch")  # fmt: skip
         if view != "loader":
-            st.button(_("Reset"), key="reset", type="primary", on_click=session.reset)
+            st.button(_("Reset"), key="reset", type="primary", on_click=session.reset,
+                      disabled=here.screen.locks("reset"))  # fmt: skip
 if here.notices and view != "own":
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 {"datasets": show_datasets, "own": show_own_points, "loader": show_loader}[view](here)

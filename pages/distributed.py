@@ -60,7 +60,7 @@ def ask_setup(here: session.Session) -> Setup:
     known = made.ranks if made else Ranks()
     with st.sidebar:
         kind = st.radio(
-            _("Two ways"),
+            _("How the ranks run"),
             ["replay", "real"],
             index=int(made is not None and made.kind == "real"),
             format_func={"replay": _("Replay"), "real": _("Real processes")}.get,
@@ -88,7 +88,10 @@ def ask_setup(here: session.Session) -> Setup:
             1,
             MOST_RANKS,
             known.world_size,
-            help=_("How many processes share the training data. A batch is per rank."),
+            help=_(
+                "How many processes train together. Each (a rank) has its own share of the training data, "
+                "its shard, and takes batches of its own."
+            ),
             key="ranks_world_size",
             persist_state="session",
         )
@@ -99,10 +102,18 @@ def ask_setup(here: session.Session) -> Setup:
                 label, getattr(known, name), help=about, key=f"ranks_{name}", persist_state="session"
             )
             for name, label, about in (
-                ("wrapped", "DistributedDataParallel", _("Wraps the model: it averages the gradients.")),
-                ("set_epoch", "sampler.set_epoch", _("Deals other shards in each epoch.")),
+                (
+                    "wrapped",
+                    "DistributedDataParallel",
+                    _("Wraps the model, and averages the gradients of all ranks."),
+                ),
+                ("set_epoch", "sampler.set_epoch", _("Deals each rank other rows in every epoch.")),
                 ("seeded", "torch.manual_seed", _("In every process, before the model is made.")),
-                ("loader_shuffle", "DataLoader(shuffle=True)", _("A mistake beside a sampler.")),
+                (
+                    "loader_shuffle",
+                    "DataLoader(shuffle=True)",
+                    _("A mistake: beside a sampler PyTorch refuses it."),
+                ),
             )
         }
     return Setup(config, Ranks(world_size, **switches), kind)
@@ -139,7 +150,8 @@ def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> int
                   help=_("Ends the processes; what was found stays on the page."))  # fmt: skip
         speed = st.selectbox(_("Speed"), SPEEDS, 1, key="ranks_speed", width=130, persist_state="session",
                              format_func=lambda speed: f"{speed or _('max')} {_('steps/s')}",
-                             label_visibility="collapsed", help=_("At the most."))  # fmt: skip
+                             label_visibility="collapsed",
+                             help=_("Steps per second at the most."))  # fmt: skip
         if run is not None:
             run.set_speed(speed)
             with st.popover(_("Download")):
@@ -201,7 +213,7 @@ def show_status(view: View, run: DistributedRun, speed: int) -> None:
         "playing": _("Training"),
         "finished": _("Finished"),
         "diverged": _("Diverged"),
-        "failed": _("Broken off"),
+        "failed": _("Failed"),
         "stopped": _("Stopped"),
     }
     parts = [words[view.status]]
@@ -250,9 +262,10 @@ def choose_epoch(plan: Plan, step: Step | None) -> int:
     near = range(len(plan.epochs))[max(0, now - 2) : now + 3]
     chosen = st.segmented_control(_("Shards of epoch"), near, default=now, required=True,
                                   format_func=lambda epoch: str(epoch + 1), key=f"ranks_epoch_{now}",
-                                  help=_("A card is a row of the training data in the colour of its class. A "
-                                         "star: repeated, so that all shards are equally long. Struck out: "
-                                         "left out by drop_last."))  # fmt: skip
+                                  help=_("A card is a row of the training data in the colour of its class; "
+                                         "together they are what a rank gets in an epoch, its shard. A star: "
+                                         "repeated, so that all shards are equally long. Struck out: left "
+                                         "out by drop_last."))  # fmt: skip
     return now if chosen is None else chosen
 
 
@@ -306,7 +319,7 @@ def choose_gradient(plan: Plan, run: DistributedRun) -> None:
 
 def show_losses(view: View, before: DistributedRun | None) -> None:
     """The losses in figures, the newest first, beside those of the run before."""
-    with st.expander(_("Losses in figures")):
+    with st.expander(_("Losses as numbers")):
         comparable = before is not None and before.ranks.world_size == len(view.losses)
         columns = {_("rank {rank}").format(rank=rank): losses for rank, losses in enumerate(view.losses)}
         columns[_("one process")] = view.single_losses

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.parts import charts, controls, live, session, tables
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import prediction
+from pages.parts.screen import Screen
 from pages.parts.words import _
 from toytrain import ToytrainError
 from toytrain.engine import Run
@@ -21,21 +22,25 @@ MANY_ROWS = 1000  # from which on it is looked at less often
 SHOWN_ROWS = 12  # of the table; the others are scrolled to
 
 
-def show_strip(run: Run) -> None:
-    """Enough of the train page's buttons to see the predictions change."""
+def show_strip(run: Run, screen: Screen) -> None:
+    """Enough of the train page's buttons to see the predictions change, unless a teacher has hidden them."""
+
+    def button(name: str, label: str, does: Callable[[], None], **looks: Any) -> None:
+        if screen.shows(name):
+            disabled = screen.locks(name) or (run.status in ENDED and not run.playing)
+            st.button(label, on_click=session.attempt, args=(does,), disabled=disabled, **looks)
+
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if run.playing:
-            st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
-                      on_click=session.attempt, args=(run.pause,))  # fmt: skip
+            button("play", _("Pause"), run.pause, key="pause", icon=":material/pause:", type="primary",
+                   shortcut="P")  # fmt: skip
         else:
-            st.button(_("Play"), key="play", icon=":material/play_arrow:", type="primary", shortcut="P",
-                      disabled=run.status in ENDED, on_click=session.attempt, args=(run.play,))  # fmt: skip
-        st.button(_("Step batch"), key="step_batch", shortcut="B", disabled=run.status in ENDED,
-                  on_click=session.attempt, args=(run.step_batch,),
-                  help=_("Train on one batch and stand still."))  # fmt: skip
-        st.button(_("Step epoch"), key="step_epoch", shortcut="E", disabled=run.status in ENDED,
-                  on_click=session.attempt, args=(run.step_epoch,),
-                  help=_("Train to the end of the epoch."))  # fmt: skip
+            button("play", _("Play"), run.play, key="play", icon=":material/play_arrow:", type="primary",
+                   shortcut="P")  # fmt: skip
+        button("step_batch", _("Step batch"), run.step_batch, key="step_batch", shortcut="B",
+               help=_("Train on one batch and stand still."))  # fmt: skip
+        button("step_epoch", _("Step epoch"), run.step_epoch, key="step_epoch", shortcut="E",
+               help=_("Train to the end of the epoch."))  # fmt: skip
 
 
 def show_predictions(
@@ -196,7 +201,7 @@ if watched is not None:
 else:
     here = session.open_page()
     run, chosen = here.run, here.chosen
-    show_strip(run)
+    show_strip(run, here.screen)
     for notice in here.notices:
         st.warning(controls.escaped(notice))
 prediction.show(run, chosen)

@@ -312,3 +312,37 @@ def test_ctrl_c_in_the_middle_of_a_step_lets_the_step_end(moment, command, monke
     assert stored.steps == 5
     assert same(stored.weights, whole.weights)
     assert same(stored.random_state, whole.random_state)
+
+
+# Own points
+
+
+def test_it_trains_on_the_points_of_a_file(toytrain, tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("x1;x2;kind\n" + "".join(f"{n},5;{-n};{'ab'[n % 2]}\n" for n in range(20)))
+    finished = toytrain("--csv", path, "--epochs", "1", "--script", tmp_path / "run.py")
+    assert finished.returncode == 0, finished.stderr
+    script = (tmp_path / "run.py").read_text()
+    assert "[0.5, 0, 0], [1.5, -1, 1]" in script
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("1,2,0\n3,4,1\n5,six,1\n", "Line 3"), ("1,2\n", "only two columns"), ("1,2,0\n3,4,1\n", "too few")],
+)
+def test_a_file_that_cannot_be_taken_is_refused_in_one_line(command, tmp_path, content, says):
+    path = tmp_path / "points.csv"
+    path.write_text(content)
+    status, _, error = command("--csv", path, "--epochs", "1")
+    assert status == 2
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_own_points_can_be_given_as_text(command, tmp_path):
+    rows = "0,0,0;1,1,0;2,2,0;3,3,1;4,4,1;5,5,1"
+    status, *_ = command(
+        "--dataset", "own", "--rows", rows, "--test-fraction", "0.4", "--script", tmp_path / "run.py"
+    )
+    assert status == 0
+    assert f"rows={rows}" in (tmp_path / "run.py").read_text()

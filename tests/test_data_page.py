@@ -358,6 +358,15 @@ def test_large_numbers_are_standardised_unless_somebody_does_not_want_it(open_pa
     assert "1e9; permitted is -1,000,000 to 1,000,000" in page.errors()[0]
 
 
+@pytest.mark.parametrize("name", ["dataset", "data_seed"])
+def test_own_points_cannot_take_the_place_of_a_locked_dataset(open_page, name):
+    page = open_page("own", dataset="own", lock=name)
+    page.put((x1, x2, label) for x1, x2, label in (*XOR, *XOR))
+    page.click(USE)
+    assert (page.session.config.rows == Config().rows) == (name == "dataset")
+    assert any("is locked at" in sentence for sentence in page.errors()) == (name == "dataset")
+
+
 # The address
 
 
@@ -373,6 +382,9 @@ def test_many_points_leave_the_address_and_a_reload_finds_them_with_the_run(open
     assert again.session.config == page.session.config
     assert again.run is page.run
     assert again.session.notices == []
+    page.app.switch_page("train.py").run()
+    page.check()
+    assert "too many for an address" in page.captions()
 
 
 def test_who_is_given_an_address_without_the_points_is_told(open_page):

@@ -114,7 +114,7 @@ def test_the_script_equals_the_run(config, forked, tmp_path):
 
 def test_the_drawn_configs_end_for_every_reason():
     ended = {Trainer.from_config(config).advance().stopped for config in DRAWN.values()}
-    for part in ("the test loss is", "the test accuracy is", "the test loss has not fallen"):
+    for part in ("The test loss is", "The test accuracy is", "The test loss has not fallen"):
         assert any(part in sentence for sentence in ended)
     assert "" in ended
 

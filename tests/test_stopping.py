@@ -65,7 +65,7 @@ def test_without_conditions_a_run_goes_on():
 def test_what_was_said_first_stays():
     conditions = {"target_loss": 0.5, "target_accuracy": 0.9, "patience": 1}
     stopping = looked([0.6, 0.4, 0.1, 0.7], [0.5, 0.9, 1, 1], **conditions)
-    assert stopping.reason == "Ended after epoch 2: the test loss is 0.4, and the target was 0.5."
+    assert stopping.reason == "The test loss is 0.4 after epoch 2, and the target was 0.5."
     rows = array("d", [10, 0.6, 0.5, 20, 0.4, 0.9, 30, 0.1, 1, 40, 0.7, 1])
     assert stopping.again(rows) == stopping
 
@@ -77,7 +77,7 @@ def test_the_run_ends_by_itself_and_says_why(config, forked, tmp_path):
     assert snapshot.finished
     assert not snapshot.diverged
     assert snapshot.steps == snapshot.epoch * 10 < 20_000
-    assert snapshot.stopped.startswith(f"Ended after epoch {snapshot.epoch}: the test ")
+    assert f"epoch {snapshot.epoch}" in snapshot.stopped
     assert trainer.advance(steps=5).steps == snapshot.steps
     output = forked(write_script(config), tmp_path)  # the whole Config's, without a number of steps
     assert equals(snapshot, output, tmp_path)
@@ -122,6 +122,7 @@ def test_a_run_that_was_ended_goes_on_from_its_file_under_other_conditions(tmp_p
     options = ["--points", "100", "--batch-size", "8"]
     assert main([*options, "--target-loss", "0.3", "--checkpoint", str(full)]) == 0
     ended = checkpoint.load(full.read_bytes())
+    assert ended.stopped in capsys.readouterr().err
     assert main(["--resume", str(full), "--target-loss", "0.2", "--checkpoint", str(full)]) == 0
     assert checkpoint.load(full.read_bytes()).steps > ended.steps
     assert main(["--resume", str(full), "--target-loss", "0.4"]) == 2

@@ -646,6 +646,7 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("set_learning_rate", {"learning_rate": 0.5}),
         ("half_step", {}),
         ("begun_step", {}),
+        ("find_learning_rate", {"begin": True}),
         ("edit_weight", {"key": "layers.0.bias", "index": (0,), "value": 0.5}),
         ("set_speed", {"speed": 5}),
         ("want_frame", {}),

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .config import Config, Limits
+from .config import Config, Limits, quoted
+from .datasets import OWN
 from .distributed import Ranks, torchrun
 from .errors import ToytrainError
+from .rows import write_rows
+from .table import guess, read_table, take
 
 # What a run that goes on from a checkpoint may do in another way, because no bit before depends on it.
 MAY_CHANGE = {"learning_rate", "epochs", "target_loss", "target_accuracy", "patience"}
@@ -52,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     files = parser.add_argument_group("files")
     files.add_argument("--config", type=Path, metavar="FILE.json",
                        help="take the settings from this file; options given beside it win")  # fmt: skip
+    files.add_argument("--csv", type=Path, metavar="FILE.csv",
+                       help="take own points from a text file with the columns x1, x2 and label")  # fmt: skip
     files.add_argument("--save", type=Path, metavar="model.pth", help="write the bare state_dict")
     files.add_argument("--checkpoint", type=Path, metavar="full.pth",
                        help="write a full checkpoint, from which the run resumes bit for bit")  # fmt: skip
@@ -113,8 +118,11 @@ def _run(options: argparse.Namespace) -> None:
     }
     if options.steps is not None and options.steps < 1:
         raise ToytrainError(f"--steps = {options.steps} is not permitted; permitted is 1 or more.")
-    if options.resume and options.config:
-        raise ToytrainError("--config does not go with --resume: a checkpoint holds its own settings.")
+    if options.resume and (options.config or options.csv):
+        option = "--config" if options.config else "--csv"
+        raise ToytrainError(f"{option} does not go with --resume: a checkpoint holds its own settings.")
+    if options.csv:
+        given = {"dataset": OWN, "rows": _read_points(options.csv)} | given
     if options.resume is None:
         start = Config.from_json(_read_text(options.config)) if options.config else Config()
         config = dataclasses.replace(start, **given)
@@ -188,6 +196,15 @@ def _write_scripts(options: argparse.Namespace, config: Config, trainer, process
             path.with_name(INITIAL_WEIGHTS).write_bytes(checkpoint.save_state_dict(initial))
 
 
+def _read_points(path: Path) -> str:
+    """Own points as a Config holds them, from a file of which every row must be one."""
+    table = read_table(path.read_bytes())
+    taken = take(table, guess(table))
+    if taken.problems:
+        raise ToytrainError(f"{path}: {taken.problems[0]}")
+    return write_rows(taken.points)
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -201,8 +218,8 @@ def _resume(snapshot, given: dict[str, Any], process):
     for name in given.keys() - MAY_CHANGE:
         if getattr(wanted, name) != getattr(snapshot.config, name):
             raise ToytrainError(
-                f"{name} = {getattr(snapshot.config, name)} in the checkpoint cannot become "
-                f"{getattr(wanted, name)}; only learning_rate and what ends the run can change.",
+                f"{name} = {quoted(getattr(snapshot.config, name))} in the checkpoint cannot become "
+                f"{quoted(getattr(wanted, name))}; only learning_rate and what ends the run can change.",
                 field=name,
             )
     config = dataclasses.replace(wanted, learning_rate=snapshot.config.learning_rate)
@@ -248,6 +265,8 @@ def _train(trainer, steps: int | None, process) -> None:
             bar.update()
     if stopped:
         print(f"{process.label}Stopped after {trainer.steps} batches.", file=sys.stderr)
+    if trainer.stopping.reason:
+        print(trainer.stopping.reason, file=sys.stderr)
     snapshot = trainer.snapshot()
     data = snapshot.data
     for name, dataset in ("Training", data.train), ("Test", data.test):

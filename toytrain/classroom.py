@@ -36,7 +36,8 @@ class Classroom:
     """A teacher's settings. A value out of range is refused with a ToytrainError that names it.
 
     `workers` = 0 is one training process per core, `runs_folder` = "" saves nowhere. `points`, `parameters`
-    and `steps` bound each run beside what a Config permits; `unseen` is in seconds. `replica` and `entrance`
+    and `steps` bound each run beside what a Config permits; `unseen` is in seconds. `ray` is
+    the address of a Ray cluster that carries the workers, "" for none. `replica` and `entrance`
     are for several servers behind one proxy.
     """
 
@@ -49,6 +50,7 @@ class Classroom:
     workers: int = setting(0, 0, 256, "TOYTRAIN_WORKERS")
     ranks: int = setting(4, 1, 64, "TOYTRAIN_RANKS")
     runs_folder: str = setting("runs", environment="TOYTRAIN_RUNS")
+    ray: str = setting("", environment="TOYTRAIN_RAY")
     replica: str = setting("", environment="TOYTRAIN_REPLICA")
     entrance: str = setting("", environment="TOYTRAIN_ENTRANCE")
 

@@ -111,7 +111,7 @@ class Config:
     dropout: float = option(0.0, "Share of hidden values set to zero at random while training.",
                             "network", low=0, high=0.9, step=0.1)  # fmt: skip
     batch_norm: bool = option(False, "Normalise each hidden layer over the batch.", "network")
-    learning_rate: float = option(0.1, "Length of a step. It may change while the run goes on.",
+    learning_rate: float = option(0.1, "How far a step goes. It may change while the run goes on.",
                                   "training", low=1e-6, high=100, step=0.01, book="A.7")  # fmt: skip
     schedule: str = option("constant", "How the learning rate changes at the end of each epoch: step "
                            "(StepLR), cosine (CosineAnnealingLR) or warmup (LinearLR, from a third of the "
@@ -226,7 +226,7 @@ class Config:
         for name in values:
             if name not in known:
                 raise ToytrainError(
-                    f"{_shown(name)} is not a setting; known are {', '.join(sorted(known))}.",
+                    f"{quoted(name)} is not a setting; known are {', '.join(sorted(known))}.",
                     field=str(name),
                 )
         return cls(**values)
@@ -300,13 +300,13 @@ def _parse_one(spec: dataclasses.Field, example: Any, text: str, whole: str) -> 
                  "false": False, "0": False, "off": False, "no": False}  # fmt: skip
         if text.lower() in words:
             return words[text.lower()]
-        raise ToytrainError(f"{spec.name} = {_shown(whole)} is neither true nor false.", spec.name)
+        raise ToytrainError(f"{spec.name} = {quoted(whole)} is neither true nor false.", spec.name)
     try:
         return type(example)(text)
     except ValueError as error:
         kind = "a whole number" if isinstance(example, int) else "a number"
         raise ToytrainError(
-            f"{spec.name} = {_shown(whole)} is not {kind}; "
+            f"{spec.name} = {quoted(whole)} is not {kind}; "
             f"permitted is {spec.metadata['limits'].describe()}.",
             spec.name,
         ) from error
@@ -324,11 +324,11 @@ def _check(spec: "dataclasses.Field[Any]", value: Any) -> Any:
         example = default[0]
         if all(_permits(bounds, example, item) for item in value):
             if bounds.choices and len(set(value)) < len(value):
-                raise ToytrainError(f"{spec.name} = {_shown(value)} names one value twice.", spec.name)
+                raise ToytrainError(f"{spec.name} = {quoted(value)} names one value twice.", spec.name)
             return tuple(type(example)(item) for item in value)
     permitted = "true or false" if isinstance(spec.default, bool) else bounds.describe()
     raise ToytrainError(
-        f"{spec.name} = {_shown(value)} is not permitted; permitted is {permitted}.", spec.name
+        f"{spec.name} = {quoted(value)} is not permitted; permitted is {permitted}.", spec.name
     )
 
 
@@ -347,8 +347,8 @@ def _permits(bounds: Limits, example: Any, value: Any) -> bool:
     return in_range and (isinstance(example, float) or value == int(value))
 
 
-def _shown(value: Any) -> str:
-    """A refused value as the sentence quotes it: an address or a file can hold any length."""
+def quoted(value: Any) -> str:
+    """A value as the sentence quotes it: an address or a file can hold any length."""
     try:
         if isinstance(value, float):
             return f"{value:.10g}"

@@ -135,15 +135,16 @@ class Snapshot:
     def neuron_maps(self, resolution: int = 50) -> list[torch.Tensor]:
         """Each neuron's value over the plane: per hidden layer, and last for the logits,
         (neurons, resolution, resolution), laid out as the boundary is."""
+        layers = self.activations(self._grid_features(resolution))
+        return [values.T.reshape(-1, resolution, resolution) for values in layers]
+
+    def activations(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """What each hidden layer hands on for features (n, inputs), (n, width) each, and last the logits."""
         if not isinstance(self.model, NeuralNetwork):
             raise ToytrainError("Neuron maps need a toytrain NeuralNetwork; hand one to the Trainer.")
+        weights = {f"network.{name}": weight for name, weight in self.weights.items()}
         with torch.no_grad():
-            layers = functional_call(
-                _Activations(self.model),
-                {f"network.{name}": weight for name, weight in self.weights.items()},
-                (self._grid_features(resolution),),
-            )
-        return [values.T.reshape(-1, resolution, resolution) for values in layers]
+            return functional_call(_Activations(self.model), weights, (features,))
 
     def confusion_matrix(self, dataset: ToyDataset) -> torch.Tensor:
         """How often label i (row) was predicted as class j (column), int64 (K, K)."""

@@ -4,7 +4,7 @@ They are judged after each epoch on the test data, whose loss and score the run 
 """
 
 import math
-from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .config import Config
@@ -35,11 +35,12 @@ class Stopping:
         name = TASKS[config.task].score_name
         return cls(config.target_loss, config.target_accuracy, config.patience, name)
 
-    def again(self, tests: array) -> "Stopping":
+    def again(self, tests: Iterable[float]) -> "Stopping":
         """The same conditions after these rows of (step, test loss, test score)."""
         fresh = Stopping(self.target_loss, self.target_accuracy, self.patience, self.score_name)
-        for row in range(0, len(tests), 3):
-            fresh.look(tests[row + 1], tests[row + 2])
+        numbers = iter(list(tests))
+        for _step, loss, score in zip(numbers, numbers, numbers, strict=True):
+            fresh.look(loss, score)
         return fresh
 
     def look(self, loss: float, score: float) -> None:
@@ -52,17 +53,17 @@ class Stopping:
             return
         if self.target_loss and loss <= self.target_loss:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test loss is {loss:.4g}, and the target was "
+                f"The test loss is {loss:.4g} after epoch {self.epochs}, and the target was "
                 f"{self.target_loss:g}."
             )
         elif self.target_accuracy and score >= self.target_accuracy:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test {self.score_name} is {score:.4g}, and the target "
-                f"was {self.target_accuracy:g}."
+                f"The test {self.score_name} is {score:.4g} after epoch {self.epochs}, and the target was "
+                f"{self.target_accuracy:g}."
             )
         elif self.patience and self.since >= self.patience:
             self.reason = (
-                f"Ended after epoch {self.epochs}: the test loss has not fallen below {self.best:.4g} for "
-                f"{self.patience} epochs."
+                f"The test loss has not fallen below {self.best:.4g} for {self.patience} epochs, up to epoch "
+                f"{self.epochs}."
             )
         self.ended = self.epochs if self.reason else 0

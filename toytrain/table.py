@@ -1,4 +1,4 @@
-"""A text file of somebody's (CSV and its kin) -> points; points -> CSV.
+"""A text file of somebody's (CSV and its kin) -> points.
 
 What a stranger has saved is read as bytes: encoding, delimiter, header and decimal sign are recognised, and
 what cannot be taken is refused with a line number. The standard library's csv does the reading; nothing is
@@ -13,7 +13,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import ToytrainError
@@ -368,21 +368,3 @@ def _no_text() -> ToytrainError:
 def _short(text: str) -> str:
     text = text.strip()
     return text if len(text) <= 40 else text[:39] + "…"
-
-
-# Writing
-
-
-def write_table(names: Sequence[str], rows: Iterable[Sequence[str | float]]) -> bytes:
-    """A CSV file in UTF-8. Texts that a spreadsheet would run as a formula are made harmless."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    for row in (names, *rows):
-        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
-    return buffer.getvalue().encode("utf-8")
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection); a number stays one."""
-    is_formula = text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-    return f"'{text}" if is_formula and not PLAIN.fullmatch(text) else text

@@ -27,10 +27,11 @@ def about() -> dict[str, str]:
     """By section: what it is about, in Markdown."""
     return {
         "autograd": _(
-            "Logistic regression on one example: a weight, a bias, a sigmoid, a loss. Each operation is a "
-            "node that remembers where its inputs came from. `loss.backward()` walks this graph from the "
-            "loss back to the leaves and multiplies the local derivatives on the way, which is the chain "
-            "rule. What it leaves behind, in `.grad`, says how the loss changes if a weight does."
+            "A tensor is an array of numbers that PyTorch can compute gradients for. Logistic regression "
+            "on one example: a weight, a bias, a sigmoid, a loss. Each operation is a node that remembers "
+            "where its inputs came from. `loss.backward()` walks this graph from the loss back to the "
+            "leaves and multiplies the local derivatives on the way, which is the chain rule. What it "
+            "leaves behind, in `.grad`, says how the loss changes if a weight does."
         ),
         "model": _(
             "Two hidden layers of 30 and 20 neurons with ReLU between them. A parameter is a number that "
@@ -187,7 +188,7 @@ def reasons() -> dict[str, str]:
     return {
         "seed": _(
             "The seed decides the first weights and the order of the batches: whatever draws a random number "
-            "moves. What is counted, given or proved stays."
+            "moves. What no random number goes into stays."
         ),
         "batch_size": _(
             "Other batches average other gradients, and an epoch has another number of steps. The order of "

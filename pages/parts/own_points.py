@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from toytrain import ToytrainError
-from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate, digits
-from toytrain.table import Table, write_table
+import numpy as np
 
+from toytrain import ToytrainError
+from toytrain.rows import MOST_CLASSES, MOST_POINTS, Point, coordinate
+from toytrain.table import Table
+
+from .tables import to_csv
 from .words import _
 
 EXTENT = (-2.0, 2.0, -2.0, 2.0)  # of the plane as long as it holds every point
@@ -113,22 +116,18 @@ def shuffled_apart(order: list[int], batch_size: int) -> int:
 
 
 def as_csv(found: dict[str, Any]) -> bytes:
-    """The points with the digits of their float32, which an upload brings back as they were."""
+    """The points of a run (see engine.data_views.points), which an upload brings back as they were."""
     is_regression = found["task"] == "regression"
     parts = ("train", "test")
-    rows = [
-        [
-            digits(x1),
-            digits(x2),
-            digits(label) if is_regression else str(label),
-            parts[row >= found["train_points"]],
-        ]
+    rows = (
+        (np.float32(x1), np.float32(x2), np.float32(label) if is_regression else label,
+         parts[row >= found["train_points"]])
         for row, ((x1, x2), label) in enumerate(zip(found["points"], found["labels"], strict=True))
-    ]
-    return write_table(["x1", "x2", "target" if is_regression else "label", "part"], rows)
+    )  # fmt: skip
+    return to_csv([("x1", "x2", "target" if is_regression else "label", "part"), *rows])
 
 
 def drawn_as_csv(points: Iterable[Point]) -> bytes:
     """Points that no run has split yet."""
-    rows = ([digits(x1), digits(x2), str(label)] for x1, x2, label in points)
-    return write_table(["x1", "x2", "label"], rows)
+    rows = ((np.float32(x1), np.float32(x2), label) for x1, x2, label in points)
+    return to_csv([("x1", "x2", "label"), *rows])

@@ -13,7 +13,8 @@ from .words import _
 
 SETTINGS = tuple(name for name in FIELDS if limits(name).group in GROUPS)  # the fields with a widget
 BUTTONS = ("play", "step_batch", "half_step", "step_epoch", "reset", "new_seed", "speed", "download")
-VIEWS = ("numbers", "network", "boundary", "loss", "step")  # as the modules of live/static name them
+CHARTS = ("loss", "rates", "gradients", "weights", "activity")
+VIEWS = ("numbers", "network", "boundary", *CHARTS, "step")  # as the modules of live/static name them
 TEACHERS = "teachers"  # the panel in which all this is chosen; a link for students hides it
 CAN_HIDE = (*SETTINGS, *BUTTONS, *VIEWS, TEACHERS)
 CAN_LOCK = (*SETTINGS, *BUTTONS)

@@ -12,7 +12,7 @@ import numpy as np
 
 from toytrain.evaluation import Evaluation
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -26,7 +26,7 @@ def to_csv(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA):
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA):
         return f"'{value}"
     if isinstance(value, np.float32):
         return str(value)  # the fewest digits that give the same float32

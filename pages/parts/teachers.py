@@ -28,7 +28,11 @@ def name_of(name: str) -> str:
         "numbers": _("View: numbers"),
         "network": _("View: network"),
         "boundary": _("View: decision boundary"),
-        "loss": _("View: loss"),
+        "loss": _("Chart: loss"),
+        "rates": _("Chart: learning rate"),
+        "gradients": _("Chart: gradients"),
+        "weights": _("Chart: weights"),
+        "activity": _("Chart: dead ReLUs"),
         "step": _("View: what one step does"),
         TEACHERS: _("Button: For teachers"),
     }

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -75,12 +76,17 @@ def _said(sentence: str, code: str, depth: int) -> str:
 
 
 @cache
+def _messages(code: str) -> Catalog:
+    with (FOLDER / f"{code}.po").open("rb") as file:
+        return read_po(file, locale=code, abort_invalid=True)
+
+
+@cache
 def _catalog(code: str) -> gettext.NullTranslations:
     if code == ENGLISH:
         return gettext.NullTranslations()
     compiled = io.BytesIO()
-    with (FOLDER / f"{code}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=code, abort_invalid=True))
+    write_mo(compiled, _messages(code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
@@ -88,10 +94,8 @@ def _catalog(code: str) -> gettext.NullTranslations:
 @cache
 def _forms(code: str) -> list[tuple[re.Pattern[str], str]]:
     """Each form of a core sentence that leaves something open, the most telling first."""
-    with (FOLDER / f"{code}.po").open("rb") as file:
-        messages = [message for message in read_po(file, locale=code) if message.context == CORE]
     forms = []
-    for message in messages:
+    for message in (message for message in _messages(code) if message.context == CORE):
         fixed = [part.replace("{{", "{").replace("}}", "}") for part in re.split(r"\{\d+\}", str(message.id))]
         if len(fixed) > 1 and message.string:
             pattern = "(.*?)".join(re.escape(part) for part in fixed)

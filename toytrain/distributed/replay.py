@@ -4,7 +4,6 @@ decimals; and Single, the one process that trains on the same global batches.
 Many of them take turns in one process, so each owns PyTorch's generator while it trains.
 """
 
-import contextlib
 from collections.abc import Iterator
 
 import torch
@@ -15,31 +14,12 @@ from ..config import Config
 from ..data import Data, make_data
 from ..devices import get_device
 from ..model import NeuralNetwork
-from ..random_state import RandomState, get_random_state, set_random_state
+from ..random_state import OwnRandomState
 from ..trainer import Trainer, made_of
 from .plan import deal, make_plan, make_sampler, num_batches
 from .rank import RankTrainer, Reporter
 from .ranks import Plan, Progress, Ranks, Record
 from .script import write_distributed_script
-
-
-class OwnRandomState:
-    """A generator state that is in force within `with own():` and kept outside."""
-
-    def __init__(self, device: torch.device):
-        self.device = device
-        self.state: RandomState | None = None
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        before = get_random_state(self.device)
-        if self.state is not None:
-            set_random_state(self.state, self.device)
-        try:
-            yield
-        finally:
-            self.state = get_random_state(self.device)
-            set_random_state(before, self.device)
 
 
 class Replica:

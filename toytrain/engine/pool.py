@@ -5,22 +5,22 @@ No PyTorch here: the process that serves pages stays small and quick.
 
 import contextlib
 import os
-import pickle
 import subprocess
-import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from ..classroom import Classroom
 from ..config import Config
 from ..errors import ToytrainError
 from ..table import Table
+from . import ray_host
 from .lab_run import LabRun
+from .local_host import LocalProcess
 from .reader import Reader
 from .run import Run
 from .saved_runs import SavedRuns
@@ -52,7 +52,12 @@ class Pool:
         self.runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._most_workers = workers or self.classroom.workers or _cores()
+        # What carries a worker: a process of this machine, or an actor of the teacher's Ray cluster.
+        self.host: Callable[[], Any] = LocalProcess
+        cores = _cores()
+        if self.classroom.ray:
+            cores, self.host = ray_host.connect(self.classroom.ray), ray_host.RayActor
+        self._most_workers = workers or self.classroom.workers or cores
         self._book_sources: dict[str, str] = {}
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self.workers: list[WorkerProcess] = [WorkerProcess(self)]
@@ -357,9 +362,9 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Close the pipe, at which the process ends by itself; if it does not, end it."""
-        with self._lock, contextlib.suppress(OSError):  # it is gone already
+        with self._lock:
             process = self._process
-            process.stdin.close()
+            process.close()
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
@@ -367,29 +372,17 @@ class WorkerProcess:
             process.wait()
 
     def _start(self) -> Any:
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        # A group of its own keeps Ctrl-C in the terminal from the workers: the pool ends them. A session of
-        # its own would do too, but Linux shares the processor among sessions first, whatever their niceness.
-        return subprocess.Popen(
-            [sys.executable, "-m", "toytrain.engine.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            process_group=0,
-        )
+        return self._pool.host()
 
     def _write(self, *command: Any) -> None:
         # Where the process has died, _listen sees it and tells everybody who waits.
-        with contextlib.suppress(OSError, ValueError):
-            pickle.dump(command, self._process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-            self._process.stdin.flush()
+        self._process.write(command)
 
     def _listen(self) -> None:
         while True:
             try:
-                kind, *content = pickle.load(self._process.stdout)
-            except (EOFError, pickle.UnpicklingError, OSError, ValueError):
+                kind, *content = self._process.read()
+            except EOFError:
                 if self._pool.stopping:
                     self._process.wait()  # its pipe closes a moment before: who asks after this sees its end
                     self._tell_of_death(self._lost())

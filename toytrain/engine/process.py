@@ -10,7 +10,10 @@ import queue
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, NoReturn
+
+Tell = Callable[[tuple], None]
 
 NICENESS = 10  # the page that people click on comes first
 
@@ -25,6 +28,11 @@ def main() -> None:
     commands: queue.SimpleQueue[tuple[int, str, str, dict[str, Any]]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, commands), daemon=True).start()
 
+    carry(commands, lambda message: _tell(answers, message))
+
+
+def carry(commands: "queue.SimpleQueue[tuple[int, str, str, dict[str, Any]]]", tell: Tell) -> NoReturn:
+    """Warm up, then carry out commands and train between them; `tell` takes every message."""
     import torch  # after niceness, so that warming up does not slow the first page
 
     from .worker import Worker
@@ -33,17 +41,17 @@ def main() -> None:
     # The first optimizer imports PyTorch's compiler, a second that the first Play need not wait for.
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     worker = Worker()
-    _tell(answers, ("hello", worker.hello()))
+    tell(("hello", worker.hello()))
     while True:
         try:
             command = commands.get(timeout=worker.seconds_until_due())
         except queue.Empty:
             pass
         else:
-            _carry_out(worker, command, answers)
+            _carry_out(worker, command, tell)
             if not commands.empty():
                 continue
-        _show(worker.tick(), answers)
+        _show(worker.tick(), tell)
 
 
 def _read(source: BinaryIO, commands: queue.SimpleQueue) -> None:
@@ -54,7 +62,7 @@ def _read(source: BinaryIO, commands: queue.SimpleQueue) -> None:
             os._exit(0)
 
 
-def _carry_out(worker, command: tuple[int, str, str, dict[str, Any]], answers: BinaryIO) -> None:
+def _carry_out(worker, command: tuple[int, str, str, dict[str, Any]], tell: Tell) -> None:
     number, name, run_id, arguments = command
     try:
         reply, error = worker.handle(name, run_id, arguments), None
@@ -66,14 +74,14 @@ def _carry_out(worker, command: tuple[int, str, str, dict[str, Any]], answers: B
             traceback.print_exc()
             error = RuntimeError(f"{name}: {type(raised).__name__}: {raised}")
     # Before the answer goes what it changed, so that who has been answered sees it.
-    _show(worker.frames(), answers)
+    _show(worker.frames(), tell)
     if number:
-        _tell(answers, ("reply", number, reply, error))
+        tell(("reply", number, reply, error))
 
 
-def _show(frames: list[tuple[str, Any]], answers: BinaryIO) -> None:
+def _show(frames: list[tuple[str, Any]], tell: Tell) -> None:
     for run_id, frame in frames:
-        _tell(answers, ("frame", run_id, frame))
+        tell(("frame", run_id, frame))
 
 
 def _tell(answers: BinaryIO, message: tuple) -> None:

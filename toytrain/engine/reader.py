@@ -42,7 +42,8 @@ class Answer:
 
 
 class Reader:
-    """The answers so far, by experiment; a new one takes the place of the one before.
+    """The answers so far, by experiment; a new one takes the place of the one before. `version` grows with
+    each.
 
     `ask(name, **arguments)` puts a command to a worker and gives the Future of its answer.
     """
@@ -54,6 +55,7 @@ class Reader:
         self._asked: dict[str, Settings] = {}  # the sections ever asked for, with what they were asked for
         self._real = False
         self.answers: dict[Experiment, Answer] = {}
+        self.version = 0
 
     @property
     def running(self) -> bool:
@@ -102,6 +104,7 @@ class Reader:
         with self._lock:
             if self._reading is reading:
                 self.answers[experiment] = answer
+                self.version += 1
                 reading.waiting.remove(experiment)
 
 

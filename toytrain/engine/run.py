@@ -107,6 +107,13 @@ class Run:
             return self._losses.tolist()
 
     @property
+    def tests(self) -> list[tuple[float, float, float]]:
+        """The step, the test loss and the test score at the end of each epoch told so far."""
+        with self.changed:
+            rows = self._tests.tolist()
+        return list(zip(rows[0::3], rows[1::3], rows[2::3], strict=True))
+
+    @property
     def viewers(self) -> int:
         return len(self._listeners)
 
@@ -158,6 +165,17 @@ class Run:
         self.note = ""
         self.until = 0
         return self._ask("half_step")
+
+    def find_learning_rate(self) -> dict[str, Any]:
+        """Search for a learning rate on a copy of the run, which itself goes on untouched.
+
+        Returns `rates`, `losses`, `smoothed` (equally long) and `suggestion`, a rate or None; see
+        RateFinder. It takes some hundred batches of time, and other runs have their turns meanwhile.
+        """
+        found = self._ask("find_learning_rate", begin=True)
+        while not found["done"]:
+            found = self._ask("find_learning_rate", begin=False)
+        return found
 
     def begun_step(self) -> dict[str, Any] | None:
         """What the last half_step returned, None between two steps."""

@@ -5,6 +5,7 @@ watches asks for it by the function's name, and only then is it made. A view of 
 takes whole numbers with its name, as in "neuron:1:3", and puts them into the names of its arrays.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import cached_property
@@ -12,12 +13,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ..config import Config
 from ..data import Data
 from ..snapshot import Snapshot
 from ..trainer import Trainer
+from . import charts, neurons
 from .frame import Array
-
-RESOLUTION = 100
+from .neurons import RESOLUTION
 
 
 class Look:
@@ -26,9 +28,17 @@ class Look:
     `trainer` is the run itself: a view reads from it what no Snapshot holds and changes nothing.
     """
 
-    def __init__(self, trainer: Trainer, snapshot: Snapshot, data: Data, label_range: tuple[float, float]):
+    def __init__(
+        self,
+        trainer: Trainer,
+        snapshot: Snapshot,
+        config: Config,
+        data: Data,
+        label_range: tuple[float, float],
+    ):
         self.trainer = trainer
         self.snapshot = snapshot
+        self.config = config
         self.data = data
         self.label_range = label_range
 
@@ -52,11 +62,13 @@ class Look:
         """The arrays of a view, by name; none for a view that there is not."""
         name, *numbers = view.split(":")
         make = VIEWS.get(name)
-        if make is None or not all(number.isdecimal() for number in numbers):
+        if make is None or not all(number.isdecimal() and number.isascii() for number in numbers):
             return {}
-        if len(numbers) != make.__code__.co_argcount - 1:
+        try:
+            chosen = inspect.signature(make).bind(self, *(int(number[:9]) for number in numbers))
+        except TypeError:  # too many numbers, or too few
             return {}
-        return make(self, *map(int, numbers))
+        return make(*chosen.args)
 
 
 def boundary(look: Look) -> dict[str, Array]:
@@ -70,7 +82,19 @@ def boundary(look: Look) -> dict[str, Array]:
     return {"picture": ("u1", picture.numpy().tobytes()), "wrong": ("u1", bits.tobytes())}
 
 
-VIEWS: dict[str, Callable[..., dict[str, Array]]] = {view.__name__: view for view in (boundary,)}
+VIEWS: dict[str, Callable[..., dict[str, Array]]] = {
+    view.__name__: view
+    for view in (
+        boundary,
+        neurons.network,
+        neurons.neuron,
+        neurons.hidden,
+        charts.weights,
+        charts.gradients,
+        charts.activity,
+        charts.rates,
+    )
+}
 
 
 def _finite(value: float) -> float | None:

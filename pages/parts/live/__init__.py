@@ -5,13 +5,16 @@ The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from toytrain import ToytrainError
+from toytrain import Config, ToytrainError
+from toytrain.config import limits
 from toytrain.engine import Run
 
+from .. import session
 from ..screen import Screen
 from ..words import _, language, said
 from . import words
@@ -36,14 +39,22 @@ _views = st.components.v2.component("toytrain.live", js=LOADER, isolate_styles=F
 _chart = st.components.v2.component("toytrain.chart", js=LOADER, isolate_styles=False)
 
 
-def show(run: Run, screen: Screen | None = None, half: dict[str, Any] | None = None) -> None:
+def show(
+    run: Run,
+    config: Config | None = None,
+    screen: Screen | None = None,
+    half: dict[str, Any] | None = None,
+    find_rate: Callable[[], None] | None = None,
+) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes.
 
-    `half` is what the run's last half-step answered (engine/half_steps.py): its lines and tensors are shown.
+    `config` is what the page's controls say; without one the run can only be watched. `half` is what the
+    run's last half-step answered (engine/half_steps.py): its lines and tensors are shown. `find_rate` is
+    what a click on "Find a rate" does; without it there is no such button.
     """
     screen = screen or Screen()
     asked = _views(
-        key="live",
+        key=session.LIVE,
         data={
             "module": f"{STATIC}/index.js",
             "plotly": PLOTLY,
@@ -51,15 +62,36 @@ def show(run: Run, screen: Screen | None = None, half: dict[str, Any] | None = N
             # A run that is being made shows the buttons of a paused one: no rerun is needed when it is there.
             "status": "paused" if run.status == "starting" else run.status,
             "words": words.words(),
+            "settings": None if config is None else _settings(config, screen),
             "hidden": screen.hide,
             "half": _drawable(half) if half else None,
+            "finds": find_rate is not None,
         },
+        on_change_change=session.change_at_network,
+        on_edit_change=session.edit_weight,
+        on_pause_change=session.pause,
         on_status_change=_rerun,
         on_gone_change=_rerun,
         on_backward_change=_rerun,
+        on_find_rate_change=_rerun,
     )
     if asked.backward:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
+    if asked.find_rate and find_rate:
+        find_rate()
+
+
+def _settings(config: Config, screen: Screen) -> dict[str, Any]:
+    """What the network view may change, and how far; `fixed` is what a teacher has taken away."""
+    bounds = limits("hidden")
+    names = session.AT_NETWORK
+    return {
+        "hidden": list(config.hidden),
+        "features": list(config.features),
+        "fixed": [name for name in names if screen.locks(name) or not screen.shows(name)],
+        "most_layers": bounds.count[1] if bounds.count else None,
+        "most_neurons": bounds.high,
+    }
 
 
 def _drawable(half: dict[str, Any]) -> dict[str, Any]:

@@ -31,9 +31,64 @@ def words() -> dict[str, str]:
         "warming": _("The training engine is warming up …"),
         "connection_lost": _("Connection lost, reconnecting …"),
         "slowed": _("updates slowed: {runs} runs train beside one another"),
-        # decision boundary (boundary.js)
-        "boundary": _("Decision boundary"),
+        # network (network.js, network_heads.js, editor.js)
+        "network": _("Network"),
+        "signs_help": _(
+            "Colour is the sign of a weight, a bias or an activation; width and depth are its size"
+        ),
+        "larger": _("larger"),
+        "larger_help": _("Give the network the room of the loss as well"),
+        "hidden_layers": _("Hidden layers"),
+        "one_layer": _("{count} hidden layer"),
+        "many_layers": _("{count} hidden layers"),
+        "fewer_layers": _("Take the last hidden layer away"),
+        "more_layers": _("Add a hidden layer"),
+        "neurons_of_layer": _("Neurons of hidden layer {layer}"),
+        "fewer_neurons": _("Take a neuron from hidden layer {layer}"),
+        "more_neurons": _("Add a neuron to hidden layer {layer}"),
+        "neurons_help": _(
+            "Neurons: arrow keys go from one to the next, Enter enlarges one or takes a feature"
+        ),
+        "output": _("output"),
+        "feature": _("feature {name}"),
+        "feature_used": _("{name}: click to leave this feature out"),
+        "feature_unused": _("{name}: click to let the network see this feature"),
+        "neuron": _("{layer}, neuron {index}"),
+        "output_neuron": _("{layer}, neuron {index}: logit of class {label}"),
+        "neuron_reading": _("{layer}, neuron {index}\nbias {bias}\nactivation at most ±{most}"),
+        "network_says": _(
+            "Network of the features {features}, hidden layers of {hidden} neurons and {outputs} outputs "
+            "after epoch {epoch}: the greatest weight is {name} = {value}; {silent} hidden neurons are 0 "
+            "everywhere"
+        ),
+        "set_weight": _("Set"),
+        "edit_help": _("The run stands still; its script will set this number too."),
+        "no_number": _("This is no number from −{most} to {most}; write one such as 0.5."),
+        # what stands in the square (boundary.js, hidden.js)
+        "stage": _("What stands here"),
+        "back": _("back"),
+        "back_help": _("Put the decision boundary back (Esc)"),
+        "bias": _("bias"),
+        "weights_of": _("Bias and weights of {layer}, neuron {index}"),
+        "negative": _("negative"),
+        "positive": _("positive"),
+        "reading_neuron": _("x1 {x1}  x2 {x2}  activation {value}"),
+        "neuron_says": _("Activation of {name} over the plane after epoch {epoch}, at most ±{most}"),
+        "hidden_space": _("Hidden space"),
+        "hidden_space_help": _(
+            "The training points and the plane's grid as the last hidden layer bends them"
+        ),
+        "hidden_space_says": _(
+            "The training points in the {width} dimensions of the last hidden layer, seen along {first} and "
+            "{second}, after epoch {epoch}: training score {train}"
+        ),
+        "first_axis": _("Horizontal axis"),
+        "second_axis": _("Vertical axis"),
+        "component": _("component {number}"),
+        "component_share": _("component {number}: {percent} % of the variance"),
+        "boundary": _("Boundary"),
         "predictions": _("Predictions"),
+        "boundary_help": _("What the network says everywhere on the plane"),
         "shading": _("Shading of the decision boundary"),
         "soft": _("soft"),
         "soft_help": _("The paler the colour, the less probable the class"),
@@ -75,6 +130,47 @@ def words() -> dict[str, str]:
             "Loss after {step} batches: {smoothed} smoothed over the latest training batches, "
             "{train} on the training data, {test} on the test data"
         ),
+        # the charts under tabs (charts.js)
+        "charts": _("Charts"),
+        "loss_help": _("The loss of each batch, and on the test data"),
+        "tab_rates": _("Rate"),
+        "gradients": _("Gradients"),
+        "gradients_help": _(
+            "How strongly each layer is asked to change; a layer with far smaller gradients than the others "
+            "hardly learns"
+        ),
+        "tab_weights": _("Weights"),
+        "weights_help": _("How large the weights of each layer are"),
+        "tab_activity": _("ReLUs"),
+        "activity_help": _("How often each neuron is above 0, and which are dead"),
+        # and those beside the loss (layer_charts.js, figure_view.js)
+        "hidden_layer": _("hidden {number}"),
+        "output_layer": _("output"),
+        "rates_explains": _("How long the steps are: always the same, set by hand, or by a schedule."),
+        "rates_say": _("Learning rate {rate} after {step} batches; it has changed {changes} times."),
+        "find_rate": _("Find a rate"),
+        "find_rate_help": _("Try ever larger rates on a copy of this run, and see where the loss falls"),
+        "weights_explain": _(
+            "How many weights have which size: close to 0 at first, spread out after learning."
+        ),
+        "layer_within": _("{layer}: within ±{reach}"),
+        "gradients_explain": _(
+            "How strongly the loss on 256 training rows asks each layer to change, while open."
+        ),
+        "layer_norm": _("{layer}: {norm}"),
+        "over_time": _("over time"),
+        "over_time_help": _("The norm of each layer's gradient, batch after batch"),
+        "now": _("now"),
+        "now_help": _("How many entries of each layer's gradient have which size"),
+        "norm": _("norm"),
+        "activity_explains": _(
+            "On how many training rows each neuron is above 0. Never (outlined): dead, it learns no more."
+        ),
+        "no_relu": _(
+            "There is no ReLU in this network, and so none can die: its activation is {activation}."
+        ),
+        "layer_dead": _("{layer}: {dead} of {width} dead"),
+        "share_of_rows": _("share of rows"),
         # one step (step.js)
         "one_step": _("What one step does"),
         "backward": _("what backward() does"),

@@ -2,7 +2,7 @@
 // and on the plane the batch just trained and the one that comes next. A click on a batch shows that one.
 
 import { h } from "./dom.js";
-import { viewOf } from "./mount.js";
+import { viewOf } from "./component.js";
 import { css } from "./palette.js";
 import { colours, Plane } from "./plane.js";
 

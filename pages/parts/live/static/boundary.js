@@ -1,23 +1,21 @@
-// What the model says everywhere, with the data over it: one square canvas.
+// What the model says everywhere, with the data over it: one square canvas. In its place, enlarged, stands the map of
+// a neuron that was chosen in the network, and below it the weights that lead to that neuron.
 //
 // A frame must be cheap, so only the picture is painted each time: 100 x 100 palette look-ups, scaled up by the canvas.
 // The points (with the axes) and the marks of wrong points lie on canvases of their own, painted when they change.
 
+import { FONT_SIZE, paintAxes, plotOf } from "./axes.js";
 import { atMostEvery, choiceButtons, h, setText, toggleButton } from "./dom.js";
 import * as figures from "./figures.js";
-import { classColour, classPalette, continuousColour, css, decodeClass, regressionPalette } from "./palette.js";
+import { Layer, crossedRing, outline, pointRadius, sign } from "./marks.js";
+import {
+  classColour, classPalette, continuousColour, css, decodeClass, regressionPalette, signColours, signPalette,
+} from "./palette.js";
+import { HIDDEN, PLANE, Stage } from "./stage.js";
 
 const SPOKEN_EVERY_MS = 2000;
 
-// Room for the axes, in CSS pixels. Left + right equals top + bottom: the plot is square because the canvas is.
-const MARGIN = { left: 38, right: 6, top: 8, bottom: 36 };
-const TICK_LENGTH = 4;
-const FONT_SIZE = 11;
-
-// Points shrink a little where many lie on a small plot.
-const POINT_RADIUS = 3.6;
-const CROWDED_RADIUS = 2.4;
-const CROWD = 600;
+const FEW_CLASSES = 3; // of more the legend names only the first, and numbers the others
 
 const NEAR = 8; // CSS pixels: who clicks so near to a point means it
 
@@ -25,6 +23,8 @@ export class Boundary {
   #word;
   #preferences;
   #theme;
+  #stage;
+  #editor;
   #run;
 
   #canvas = h("canvas", { class: "toytrain-canvas", role: "img" });
@@ -34,6 +34,10 @@ export class Boundary {
   #title = h("h2", { class: "toytrain-title" });
   #legend = h("p", { class: "toytrain-legend" });
   #shading;
+  #shownPoints;
+  #tabs;
+  #back = h("button", { type: "button", class: "toytrain-toggle" });
+  #weights = h("div", { class: "toytrain-weights", role: "group", hidden: "" });
   #size = 0; // of the canvas, in CSS pixels
   #pointer = null; // {x, y} in CSS pixels while something points at the canvas
 
@@ -48,49 +52,76 @@ export class Boundary {
   #describe = atMostEvery(SPOKEN_EVERY_MS, () => this.#canvas.setAttribute("aria-label", this.#description()));
   #resizes = new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width));
 
-  /** @param {(place: {x1: number, x2: number, point: number?}) => void} [pick] hears where somebody clicks or drags;
-   *  `point` is the index of the data point there */
-  constructor({ word, preferences, theme, pick }) {
+  /**
+   * @param {(place: {x1: number, x2: number, point: number?}) => void} [pick] hears where somebody clicks or drags;
+   *   `point` is the index of the data point there
+   * @param stage where more than the boundary can stand in this place; @param editor of the weights of a neuron there
+   */
+  constructor({ word, preferences, theme, pick, stage, editor, settings }) {
     this.#word = word;
     this.#preferences = preferences;
     this.#theme = theme;
+    this.#stage = stage ?? new Stage(() => {});
+    this.#editor = settings && editor; // who only watches edits nothing
     this.#shading = choiceButtons(word("shading"), [
       [false, word("soft"), word("soft_help")],
       [true, word("hard"), word("hard_help")],
     ], { chosen: preferences.hard, choose: (hard) => this.#choose("hard", hard) });
-    setText(this.#title, word("boundary"));
+    this.#shownPoints = h("div", { class: "toytrain-choice", role: "group", "aria-label": word("shown_points") },
+      this.#pointsButton("train"), this.#pointsButton("test"));
+    this.#tabs = stage ? stageTabs(word, stage) : h("h2", { class: "toytrain-title" });
+    this.#back.textContent = word("back");
+    this.#back.title = word("back_help");
+    this.#back.onclick = () => this.#stage.back();
     setText(this.#placeholder, word("warming"));
     this.#canvas.setAttribute("aria-label", word("warming"));
     this.#canvas.onpointermove = this.#canvas.onpointerdown = ({ offsetX: x, offsetY: y }) => this.#point({ x, y });
     this.#canvas.onpointerleave = () => this.#point(null);
     if (pick) this.#listenForPicks(pick);
     this.element = h("section", { class: "toytrain-block toytrain-boundary" },
-      h("header", { class: "toytrain-header" },
-        this.#title,
-        h("div", { class: "toytrain-tools" }, this.#shading,
-          h("div", { class: "toytrain-choice", role: "group", "aria-label": word("shown_points") },
-            this.#pointsButton("train"), this.#pointsButton("test")))),
+      h("header", { class: "toytrain-header" }, this.#title, this.#tabs,
+        h("div", { class: "toytrain-tools" }, this.#shading, this.#back)),
       h("div", { class: "toytrain-square" }, this.#canvas, this.#placeholder, this.#readout),
-      this.#legend);
+      h("div", { class: "toytrain-footer" }, this.#legend, this.#shownPoints), this.#weights);
+    this.restage();
     this.#resizes.observe(this.#canvas);
     // A canvas does not repaint itself when its web font arrives.
     document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.#recolour());
   }
 
   get views() {
-    return ["boundary"];
+    if (this.#stage.kind !== PLANE) return [];
+    return [this.#stage.neuron ? this.#neuronView : "boundary"];
   }
 
   draw(run) {
     const isNew = run !== this.#run;
     this.#run = run;
     if (isNew) this.#begin();
-    if (run.arrays.picture !== this.#painted.picture) this.#paintPicture();
+    if (this.#bytes !== this.#painted.picture) this.#paintPicture();
     if (isNew || run.arrays.points !== this.#painted.points) this.#paintPoints();
     if (isNew || !sameBytes(run.arrays.wrong, this.#painted.wrong)) this.#paintMarks();
     this.#compose();
     this.#showReadout();
+    this.#showWeights();
     this.#describe();
+  }
+
+  /** Something else has been chosen for this place: the plane, a neuron of it, or another view. */
+  restage() {
+    const { kind, neuron } = this.#stage;
+    this.element.hidden = kind !== PLANE;
+    this.#tabs.hidden = Boolean(neuron);
+    this.#title.hidden = !neuron;
+    this.#back.hidden = !neuron;
+    this.#weights.hidden = !neuron;
+    this.#shownPoints.hidden = Boolean(neuron);
+    this.#shading.hidden = Boolean(neuron) || this.#run?.isClassification === false;
+    if (!this.#run) return;
+    this.#nameNeuron();
+    this.#fillWeights();
+    this.#recolour();
+    this.#canvas.setAttribute("aria-label", this.#description());
   }
 
   restyle(theme) {
@@ -117,11 +148,8 @@ export class Boundary {
     this.#picture = { canvas, context, image, pixels: new Uint32Array(image.data.buffer) };
     this.#painted = {};
     this.#placeholder.hidden = true;
-    setText(this.#title, this.#word(this.#run.isClassification ? "boundary" : "predictions"));
-    this.#shading.hidden = !this.#run.isClassification; // a continuous label has no hard form
-    this.#canvas.setAttribute("aria-label", this.#description());
-    this.#choosePalette();
-    this.#fillLegend();
+    setText(this.#tabs.firstElementChild ?? this.#tabs, this.#word(this.#run.isClassification ? "boundary" : "predictions"));
+    this.restage();
   }
 
   #choose(name, value) {
@@ -151,15 +179,41 @@ export class Boundary {
     this.#compose();
   }
 
+  get #neuronView() {
+    const { layer, index } = this.#stage.neuron;
+    return `neuron:${layer}:${index}`;
+  }
+
+  /** What is painted: the boundary's picture or a neuron's map, both of one resolution. */
+  get #bytes() {
+    return this.#run.arrays[this.#stage.neuron ? this.#neuronView : "picture"];
+  }
+
+  get #neuronScale() {
+    return this.#run.arrays[`${this.#neuronView}:scale`]?.[0];
+  }
+
+  #isOutput({ layer }) {
+    return layer === this.#run.spec.network.hidden.length;
+  }
+
   #choosePalette() {
+    const { neuron } = this.#stage;
+    if (neuron) {
+      const isOfClass = this.#isOutput(neuron) && this.#run.isClassification;
+      this.#palette = signPalette(this.#theme, isOfClass ? classColour(neuron.index) : undefined);
+      return;
+    }
     this.#palette = this.#run.isClassification
       ? classPalette(this.#run.spec.classes, this.#theme, { hard: this.#preferences.hard })
       : regressionPalette(this.#theme);
   }
 
   #paintPicture() {
-    const { arrays: { picture }, spec: { resolution } } = this.#run;
+    const picture = this.#bytes;
+    this.#painted.picture = picture;
     if (!picture) return;
+    const { resolution } = this.#run.spec;
     const { context, image, pixels } = this.#picture;
     // Row 0 is the smallest x2, which belongs at the bottom.
     for (let row = 0; row < resolution; row++) {
@@ -169,13 +223,12 @@ export class Boundary {
       }
     }
     context.putImageData(image, 0, 0);
-    this.#painted.picture = picture;
   }
 
   #paintPoints() {
     if (this.#size === 0) return; // hidden as yet: #resize paints
     const context = this.#points.begin(this.#size);
-    this.#paintAxes(context);
+    paintAxes(context, this.#run.spec.extent, this.#size, this.#theme);
     const { arrays: { points, labels }, spec } = this.#run;
     this.#painted.points = points;
     if (!points) return;
@@ -201,7 +254,7 @@ export class Boundary {
     const context = this.#marks.begin(this.#size);
     const { wrong, points } = this.#run.arrays;
     this.#painted.wrong = wrong;
-    if (!wrong || !points) return;
+    if (!wrong || !points || this.#stage.neuron) return;
     context.beginPath();
     this.#eachShownPoint((point, x, y, radius) => {
       if (this.#run.isWrong(point)) crossedRing(context, x, y, radius);
@@ -216,7 +269,7 @@ export class Boundary {
     const [x1Min, x1Max, x2Min, x2Max] = spec.extent;
     const { left, top, side } = this.#plot();
     const { train_points: train, test_points: test } = spec;
-    const radius = train + test > CROWD ? CROWDED_RADIUS : POINT_RADIUS;
+    const radius = pointRadius(train + test);
     const from = this.#preferences.train ? 0 : train;
     const to = this.#preferences.test ? train + test : train;
     for (let point = from; point < to; point++) {
@@ -224,43 +277,6 @@ export class Boundary {
       const y = top + ((x2Max - points[2 * point + 1]) / (x2Max - x2Min)) * side;
       visit(point, x, y, radius);
     }
-  }
-
-  #paintAxes(context) {
-    const { text, font } = this.#theme;
-    const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
-    const { left, top, side } = this.#plot();
-    const bottom = top + side;
-    const quiet = `rgba(${text}, 0.72)`;
-    context.font = `${FONT_SIZE}px ${font}`;
-    context.fillStyle = context.strokeStyle = quiet;
-    context.lineWidth = 1;
-    context.beginPath();
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    for (const { value, text: label } of figures.ticks(x1Min, x1Max)) {
-      const x = Math.round(left + ((value - x1Min) / (x1Max - x1Min)) * side) + 0.5;
-      context.moveTo(x, bottom);
-      context.lineTo(x, bottom + TICK_LENGTH);
-      context.fillText(label, x, bottom + TICK_LENGTH + 2);
-    }
-    context.fillText("x1", left + side / 2, bottom + TICK_LENGTH + FONT_SIZE + 5);
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const { value, text: label } of figures.ticks(x2Min, x2Max)) {
-      const y = Math.round(top + ((x2Max - value) / (x2Max - x2Min)) * side) + 0.5;
-      context.moveTo(left - TICK_LENGTH, y);
-      context.lineTo(left, y);
-      context.fillText(label, left - TICK_LENGTH - 2, y);
-    }
-    context.stroke();
-    // x2 upright at the axis, clear of the tick numbers' right edge
-    context.save();
-    context.translate(FONT_SIZE / 2, top + side / 2);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "center";
-    context.fillText("x2", 0, 0);
-    context.restore();
   }
 
   #compose() {
@@ -305,7 +321,7 @@ export class Boundary {
   }
 
   #plot() {
-    return { left: MARGIN.left, top: MARGIN.top, side: this.#size - MARGIN.left - MARGIN.right };
+    return plotOf(this.#size);
   }
 
   #point(pointer) {
@@ -372,9 +388,13 @@ export class Boundary {
   #reading({ x, y }) {
     const { spec } = this.#run;
     const { x1, x2 } = this.#placeAt({ x, y });
-    const value = this.#run.valueAt(x1, x2);
+    const value = this.#run.valueAt(x1, x2, this.#bytes);
     if (value === undefined) return null;
     const place = { x1: figures.coordinate(x1), x2: figures.coordinate(x2) };
+    if (this.#stage.neuron) {
+      const activation = ((value - 128) / 127) * this.#neuronScale;
+      return this.#word("reading_neuron", { ...place, value: figures.coordinate(activation) });
+    }
     if (!this.#run.isClassification) {
       const [low, high] = spec.label_range;
       const prediction = low + (value / 255) * (high - low);
@@ -386,6 +406,11 @@ export class Boundary {
 
   #description() {
     const { head, spec } = this.#run;
+    if (this.#stage.neuron) {
+      return this.#word("neuron_says", {
+        name: this.#title.textContent, epoch: figures.count(head.epoch), most: figures.weight(this.#neuronScale),
+      });
+    }
     const values = {
       classes: spec.classes,
       epoch: figures.count(head.epoch),
@@ -400,6 +425,15 @@ export class Boundary {
 
   #fillLegend() {
     const { spec, isClassification } = this.#run;
+    const { neuron } = this.#stage;
+    if (neuron) {
+      const { negative, positive } = signColours(this.#theme);
+      const above = this.#isOutput(neuron) && isClassification ? classColour(neuron.index) : positive;
+      const stops = [negative, this.#theme.background, above].map(css);
+      const ramp = h("span", { class: "toytrain-ramp", style: `background: linear-gradient(90deg, ${stops})` });
+      this.#legend.replaceChildren(this.#word("negative"), ramp, this.#word("positive"));
+      return;
+    }
     if (!isClassification) {
       const [low, high] = spec.label_range;
       const { background } = this.#theme;
@@ -410,9 +444,56 @@ export class Boundary {
     }
     const classes = Array.from({ length: spec.classes }, (_, label) => h("span", { class: "toytrain-key" },
       h("span", { class: "toytrain-swatch", style: `background: ${css(classColour(label))}` }),
-      this.#word("class", { label })));
+      label > 0 && spec.classes > FEW_CLASSES ? String(label) : this.#word("class", { label })));
     const wrong = h("span", { class: "toytrain-key" }, sign("wrong"), this.#word("wrong"));
     this.#legend.replaceChildren(...classes, wrong);
+  }
+
+  #nameNeuron() {
+    if (!this.#stage.neuron) return;
+    const { layer, index } = this.#stage.neuron;
+    const name = this.#run.spec.network.layers[layer];
+    setText(this.#title, this.#isOutput(this.#stage.neuron) && this.#run.isClassification
+      ? this.#word("output_neuron", { layer: name, index, label: index })
+      : this.#word("neuron", { layer: name, index }));
+  }
+
+  // The weights that lead to the enlarged neuron and its bias, each a button that opens the editor.
+  #fillWeights() {
+    const { neuron } = this.#stage;
+    if (!neuron) return this.#weights.replaceChildren();
+    const { features, hidden, layers } = this.#run.spec.network;
+    const name = layers[neuron.layer];
+    const sources = neuron.layer === 0 ? features : Array.from({ length: hidden[neuron.layer - 1] }, (_, i) => i);
+    this.#weights.setAttribute("aria-label", this.#word("weights_of", { layer: name, index: neuron.index }));
+    this.#weights.replaceChildren(
+      this.#weightButton(`${name}.bias`, [neuron.index], this.#word("bias")),
+      ...sources.map((source, i) => this.#weightButton(`${name}.weight`, [neuron.index, i], String(source))));
+    this.#showWeights();
+  }
+
+  #weightButton(key, index, label) {
+    const value = h("span", {});
+    const name = `${key}[${index.join(", ")}]`;
+    const button = h("button", { type: "button", class: "toytrain-toggle", title: name, "data-key": key,
+      "data-index": index }, h("span", { class: "toytrain-quiet" }, label), value);
+    button.disabled = !this.#editor;
+    button.onclick = () => {
+      const { left, bottom, width } = button.getBoundingClientRect();
+      this.#editor.open(key, index, { x: left + width / 2, y: bottom });
+    };
+    return button;
+  }
+
+  #showWeights() {
+    if (!this.#stage.neuron) return;
+    const { features, hidden } = this.#run.spec.network;
+    const { layer, index } = this.#stage.neuron;
+    const sources = layer === 0 ? features.length : hidden[layer - 1];
+    [...this.#weights.children].forEach((button, i) => {
+      const values = this.#run.parameter(button.dataset.key);
+      setText(button.lastChild, figures.weight(values?.[i === 0 ? index : index * sources + i - 1]));
+    });
   }
 
   // The button shows the shape of its points, so it is their legend as well.
@@ -425,57 +506,14 @@ export class Boundary {
   }
 }
 
-/** A canvas as large as the visible one, drawn on in CSS pixels. */
-class Layer {
-  canvas = new OffscreenCanvas(1, 1);
-  #context = this.canvas.getContext("2d");
-
-  /** Empties it. @returns its context, scaled to CSS pixels */
-  begin(size) {
-    const scale = this.canvas.width / size;
-    this.#context.setTransform(1, 0, 0, 1, 0, 0);
-    this.#context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.#context.setTransform(scale, 0, 0, scale, 0, 0);
-    return this.#context;
-  }
-}
-
-// Shapes, as paths: circles train, diamonds test. A ring with a cross around a point says "wrong" without a colour.
-
-function outline(context, isTraining, x, y, radius) {
-  if (isTraining) {
-    context.arc(x, y, radius, 0, 2 * Math.PI);
-    return;
-  }
-  const reach = 1.3 * radius; // a diamond of the same area as the circle
-  context.moveTo(x, y - reach);
-  context.lineTo(x + reach, y);
-  context.lineTo(x, y + reach);
-  context.lineTo(x - reach, y);
-  context.closePath();
-}
-
-function crossedRing(context, x, y, radius) {
-  const ring = radius + 2.2;
-  const arm = 0.55 * radius;
-  context.moveTo(x + ring, y);
-  context.arc(x, y, ring, 0, 2 * Math.PI);
-  context.moveTo(x - arm, y - arm);
-  context.lineTo(x + arm, y + arm);
-  context.moveTo(x - arm, y + arm);
-  context.lineTo(x + arm, y - arm);
-}
-
-/** The same shapes as small signs for buttons and the legend. */
-function sign(kind) {
-  const element = h("span", { class: "toytrain-sign", "aria-hidden": "true" });
-  const shape = {
-    train: '<circle cx="6" cy="6" r="3.6"/>',
-    test: '<path d="M6 1.4 10.6 6 6 10.6 1.4 6Z"/>',
-    wrong: '<circle cx="6" cy="6" r="5"/><path d="M4 4 8 8M4 8 8 4"/>',
-  }[kind];
-  element.innerHTML = `<svg viewBox="0 0 12 12" width="12" height="12">${shape}</svg>`;
-  return element;
+/** The two kinds of picture that the place can hold, as the title of the block. */
+export function stageTabs(word, stage) {
+  const tabs = choiceButtons(word("stage"), [
+    [PLANE, word("boundary"), word("boundary_help")],
+    [HIDDEN, word("hidden_space"), word("hidden_space_help")],
+  ], { chosen: stage.kind, choose: (kind) => stage.show(kind) });
+  tabs.classList.add("toytrain-places");
+  return tabs;
 }
 
 function sameBytes(one, other) {

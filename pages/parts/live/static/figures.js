@@ -27,6 +27,13 @@ export const learningRate = known((value) => String(Number(value.toPrecision(3))
 
 export const coordinate = known((value) => value.toFixed(2));
 
+/** A weight, a bias, an activation. */
+export const weight = known((value) => {
+  const size = Math.abs(value);
+  if (size >= 1e5 || (size > 0 && size < 1e-4)) return value.toExponential(1);
+  return size < 100 ? value.toFixed(4) : value.toPrecision(5);
+});
+
 /**
  * About `wanted` round numbers (1, 2 or 5 times a power of ten) between low and high.
  * @returns {{value: number, text: string}[]}
@@ -42,6 +49,10 @@ export function ticks(low, high, wanted = 7) {
   }
   return result;
 }
+
+/** A size in three digits: 0.123, 4.56, 1.2e−5. */
+export const short = known((number) =>
+  Math.abs(number) >= 1e-3 && Math.abs(number) < 1e4 ? String(Number(number.toPrecision(3))) : number.toExponential(1));
 
 /** Any float32 of a layer: 0.1234, −12.345, 1.2e+7, nan, inf. */
 export const value = known((number) => {

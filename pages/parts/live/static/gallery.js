@@ -1,7 +1,7 @@
 // Every dataset as a small picture; a click chooses it.
 
 import { h } from "./dom.js";
-import { viewOf } from "./mount.js";
+import { viewOf } from "./component.js";
 import { css } from "./palette.js";
 import { colours } from "./plane.js";
 

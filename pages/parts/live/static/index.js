@@ -2,22 +2,28 @@
 //
 // A view is an object with `element`, `draw(run)` at each frame, and where it needs them `views`, the names of the
 // server's views whose arrays it draws now (engine/views.py), `restyle(theme)` at a change of theme and `unmount()`.
-// When its `views` change it calls `context.look()`. To add one: make it in #build, and name its grid area in live.css.
+// When its `views` change it calls `context.look()`. `update(data)` hears of other data from the page, `restage()` of
+// another choice on the Stage. To add one: make it in #build, and name its grid area in live.css.
 
 import { Boundary } from "./boundary.js";
+import { Charts } from "./charts.js";
 import { h, loadStylesheet, translator } from "./dom.js";
-import { LossChart } from "./loss.js";
+import { Editor } from "./editor.js";
+import { HiddenSpace } from "./hidden.js";
 import { mount } from "./mounting.js";
+import { Network } from "./network.js";
 import { Numbers } from "./numbers.js";
 import { loadPreferences } from "./preferences.js";
 import { Run } from "./run.js";
+import { Stage } from "./stage.js";
 import { StatusFollower } from "./status.js";
 import { StepPanel } from "./step.js";
 import { openStream } from "./stream.js";
 import { readTheme } from "./theme.js";
 
-// By the name that hides them. Of the numbers only the figures can be hidden: what the run does is always said.
-const VIEWS = { numbers: Numbers, boundary: Boundary, loss: LossChart, step: StepPanel };
+// By the name that hides them; the charts have a name each (Charts.names). Of the numbers only the figures can be
+// hidden: what the run does is always said.
+const VIEWS = { numbers: Numbers, network: Network, boundary: Boundary, charts: Charts, step: StepPanel };
 
 // The import of this module ends only when the style applies: nothing is ever seen unstyled.
 await loadStylesheet(new URL("live.css", import.meta.url));
@@ -33,6 +39,8 @@ class LiveViews {
   #streamPath = null;
   #stream = null;
   #preferences = loadPreferences();
+  #stage = new Stage(() => this.#restage());
+  #mounted = new AbortController();
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
   #grid = h("div", { class: "toytrain-grid" });
@@ -41,6 +49,9 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
+    // Wherever the focus is: a click on a canvas moves it nowhere.
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#stage.back(),
+      { signal: this.#mounted.signal });
   }
 
   update(component) {
@@ -48,8 +59,9 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
-    if (isBuilt) this.#restyle();
+    const made = ({ words, hidden, finds }) => [words, hidden, finds];
+    const isBuilt = before && equal(made(data), made(before));
+    if (isBuilt) this.#update(data);
     else this.#build(data);
     this.#goThrough(data.half, isBuilt ? before.half : undefined);
     this.#status.rendered(data.status);
@@ -57,6 +69,7 @@ class LiveViews {
   }
 
   unmount() {
+    this.#mounted.abort();
     this.#stream?.close();
     this.#status.reset();
     this.#unmountViews();
@@ -64,19 +77,30 @@ class LiveViews {
   }
 
   // Built once, and again only in another language or when views are hidden; the stream and the run live on.
-  #build({ words, plotly, hidden }) {
+  #build({ words, plotly, settings, hidden, finds }) {
+    const word = translator(words);
+    const tell = (event, value) => this.#component.setTriggerValue(event, value);
+    const editor = new Editor({ word, pause: () => tell("pause", true), set: (edit) => tell("edit", edit) });
     const context = {
-      word: translator(words),
+      word,
+      settings,
+      editor,
+      stage: this.#stage,
+      change: (fields) => tell("change", fields),
       preferences: this.#preferences,
       theme: readTheme(this.#host),
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
       hidden,
+      finds,
     };
     this.#unmountViews();
-    const shown = Object.entries(VIEWS).filter(([name]) => name === "numbers" || !hidden.includes(name));
+    const isShown = (name, View) => name === "numbers" || (View.names ?? [name]).some((one) => !hidden.includes(one));
+    const shown = Object.entries(VIEWS).filter(([name, View]) => isShown(name, View));
     this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
+    if (this.#views.boundary) this.#views.hidden = new HiddenSpace(context); // they take turns in one place
+    this.#views.editor = editor;
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();
@@ -92,9 +116,17 @@ class LiveViews {
     for (const view of Object.values(this.#views)) view.unmount?.();
   }
 
-  #restyle() {
+  #update(data) {
     const theme = readTheme(this.#host);
-    for (const view of Object.values(this.#views)) view.restyle?.(theme);
+    for (const view of Object.values(this.#views)) {
+      view.restyle?.(theme);
+      view.update?.(data);
+    }
+  }
+
+  #restage() {
+    for (const view of Object.values(this.#views)) view.restage?.();
+    this.#stream?.show();
   }
 
   #connect(path) {
@@ -110,8 +142,10 @@ class LiveViews {
   }
 
   #draw(frame) {
-    if (frame.header.run) this.#run = new Run(frame);
-    else this.#run.apply(frame);
+    if (frame.header.run) {
+      this.#run = new Run(frame);
+      this.#stage.fit(this.#run);
+    } else this.#run.apply(frame);
     this.#drawViews();
 
     const { dataset } = this.#root;

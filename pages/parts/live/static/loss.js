@@ -40,17 +40,16 @@ export class LossChart {
     this.#placeholder.textContent = word("warming");
     this.#whole.textContent = word("whole_run");
     this.#whole.onclick = () => this.#showWholeRun();
-    this.element = h("section", { class: "toytrain-block toytrain-loss" },
-      h("header", { class: "toytrain-header" },
-        h("h2", { class: "toytrain-title" }, word("loss")),
-        h("p", { class: "toytrain-legend" }, ...["batch", "smoothed", "test"].map((curve) =>
-          h("span", { class: "toytrain-key" },
-            h("span", { class: `toytrain-line toytrain-line-${curve}` }), word(`curve_${curve}`)))),
-        h("div", { class: "toytrain-tools" }, this.#whole,
-          choiceButtons(word("loss_axis"), [
-            [false, word("linear"), word("linear_help")],
-            [true, word("logarithmic"), word("logarithmic_help")],
-          ], { chosen: preferences.logarithmic, choose: (value) => this.#choose(value) }))),
+    this.header = h("header", { class: "toytrain-header" }, // its title are the tabs (charts.js)
+      h("p", { class: "toytrain-legend" }, ...["batch", "smoothed", "test"].map((curve) =>
+        h("span", { class: "toytrain-key" },
+          h("span", { class: `toytrain-line toytrain-line-${curve}` }), word(`curve_${curve}`)))),
+      h("div", { class: "toytrain-tools" }, this.#whole,
+        choiceButtons(word("loss_axis"), [
+          [false, word("linear"), word("linear_help")],
+          [true, word("logarithmic"), word("logarithmic_help")],
+        ], { chosen: preferences.logarithmic, choose: (value) => this.#choose(value) })));
+    this.element = h("section", { class: "toytrain-block" }, this.header,
       h("div", { class: "toytrain-chart" }, this.#plot, this.#placeholder));
     this.#resizes.observe(this.#plot);
     this.#plot.addEventListener("pointerdown", () => this.#holdStill(), { capture: true });
@@ -161,7 +160,8 @@ export class LossChart {
     const { text, background, font } = this.#theme;
     const quiet = `rgba(${text}, 0.72)`;
     const gridcolor = `rgba(${text}, 0.09)`;
-    const axis = { gridcolor, zeroline: false, ticks: "", ticklabelstandoff: 5, automargin: false };
+    const axis = { gridcolor, zeroline: false, ticks: "", ticklabelstandoff: 5, automargin: false,
+      ticklabeloverflow: "allow" }; // else Plotly measures each label at each update, a quarter of what one costs
     const { logarithmic } = this.#preferences;
     const { id } = this.#run.spec;
     const [first, last] = this.#zoom() ?? [0, this.#run.losses.length];

@@ -6,7 +6,7 @@
 import { h, setText, toggleButton } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import * as figures from "./figures.js";
-import { viewOf } from "./mount.js";
+import { viewOf } from "./component.js";
 import { classColour, css } from "./palette.js";
 import { Plane } from "./plane.js";
 

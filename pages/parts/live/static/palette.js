@@ -69,6 +69,27 @@ export function continuousColour(share, middle) {
   return mix(middle, share < 0.5 ? BLUE : ORANGE, away);
 }
 
+// The sign of a weight or of an activation, in a pair that is no class's: ColorBrewer's PRGn (Harrower and Brewer
+// 2003), which every kind of colour vision tells apart.
+const SIGNS = {
+  light: { negative: [118, 42, 131], positive: [0, 122, 51] },
+  dark: { negative: [194, 126, 212], positive: [90, 194, 120] },
+};
+
+export const signColours = ({ dark }) => SIGNS[dark ? "dark" : "light"];
+
+/**
+ * A neuron's map, whose bytes stand around 128: the background's colour at 0, a colour for each sign.
+ * @param positive the colour above 0, where it is not the sign's
+ */
+export function signPalette(theme, positive = signColours(theme).positive) {
+  const { negative } = signColours(theme);
+  return fromColours((value) => {
+    const share = Math.min(1, Math.abs(value - 128) / 127);
+    return mix(theme.background, value < 128 ? negative : positive, 0.85 * share);
+  });
+}
+
 // ImageData is RGBA by byte; on the little-endian machines browsers run on, one Uint32 per pixel is ABGR.
 function fromColours(colourOf) {
   return Uint32Array.from({ length: 256 }, (_, value) => {

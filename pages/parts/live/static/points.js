@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import * as figures from "./figures.js";
-import { viewOf } from "./mount.js";
+import { viewOf } from "./component.js";
 import { classColour, css } from "./palette.js";
 import { Plane } from "./plane.js";
 

@@ -1,7 +1,7 @@
 // How this person likes the views: kept in the browser, never sent to the server, the same for every run.
 
 const KEY = "toytrain.view";
-const DEFAULTS = { hard: false, train: true, test: true, logarithmic: false };
+const DEFAULTS = { hard: false, train: true, test: true, logarithmic: false, chart: "loss" };
 
 /** An object that can be read and assigned like DEFAULTS; an assignment is remembered at once. */
 export function loadPreferences() {

@@ -14,15 +14,23 @@ const LONGEST_SPAN = 200;
  *             points, labels    Float32Array of 2 (n + m) and of n + m: they come with the first frame
  *             picture           Uint8Array, resolution x resolution, row 0 = the smallest x2
  *             wrong             Uint8Array, a bitset over the points, training points first
+ *             maps, map_scales, parameters, feature_maps, neuron:..., hidden...
  *   losses, smoothed, testSteps, testLosses           curves (series.js); losses[i] belongs to step i + 1
  */
 export class Run {
   arrays = {};
+  #places = new Map(); // a parameter's key -> [from, to) in arrays.parameters
 
   /** @param first the first frame after connecting, the only one with header.run */
   constructor({ header, arrays }) {
     const span = Math.min(LONGEST_SPAN, Math.max(SHORTEST_SPAN, header.batches));
     this.spec = header.run;
+    let from = 0;
+    for (const [key, shape] of this.spec.network?.parameters ?? []) {
+      const to = from + shape.reduce((product, size) => product * size, 1);
+      this.#places.set(key, [from, to]);
+      from = to;
+    }
     this.losses = new Envelope();
     this.smoothed = new Smoothed(span);
     this.testSteps = new Growing();
@@ -57,6 +65,14 @@ export class Run {
     }
   }
 
+  /** The numbers of a parameter, flat, by its key in the state_dict; undefined before they have come. */
+  parameter(key) {
+    const { parameters } = this.arrays;
+    if (!parameters || !this.#places.has(key)) return undefined;
+    const [from, to] = this.#places.get(key);
+    return parameters.subarray(from, to);
+  }
+
   get isClassification() {
     return this.spec.task === "classification";
   }
@@ -74,13 +90,13 @@ export class Run {
     return wrong;
   }
 
-  /** Where the model was asked, nearest to (x1, x2): the picture's value there, or undefined outside. */
-  valueAt(x1, x2) {
+  /** Where the model was asked, nearest to (x1, x2): a picture's value there, or undefined outside. */
+  valueAt(x1, x2, picture = this.arrays.picture) {
     const [x1Min, x1Max, x2Min, x2Max] = this.spec.extent;
     const last = this.spec.resolution - 1;
     const column = Math.round(((x1 - x1Min) / (x1Max - x1Min)) * last);
     const row = Math.round(((x2 - x2Min) / (x2Max - x2Min)) * last);
     if (column < 0 || row < 0 || column > last || row > last) return undefined;
-    return this.arrays.picture?.[row * (last + 1) + column];
+    return picture?.[row * (last + 1) + column];
   }
 }
