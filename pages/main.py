@@ -14,6 +14,7 @@ language.show_switch()
 st.navigation(
     [
         st.Page("train.py", title=_("Train"), default=True),
+        st.Page("lessons.py", title=_("Lessons")),
         st.Page("data.py", title=_("Data")),
         st.Page("predict.py", title=_("Predict")),
         st.Page("checkpoint.py", title=_("Checkpoint")),

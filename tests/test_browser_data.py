@@ -10,7 +10,7 @@ from browser import LIVE, SCREEN
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.flaky(reruns=1)]
 
 PAD = ".toytrain-pad"
-MARGIN = (38, 8)  # of the plot within the canvas, in CSS pixels (plane.js)
+MARGIN = (38, 8)  # of the plot within the canvas, in CSS pixels (axes.js)
 BEYOND = 44
 RNG = random.Random(3)
 

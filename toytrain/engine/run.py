@@ -115,6 +115,13 @@ class Run:
             return self._losses.tolist()
 
     @property
+    def tests(self) -> list[tuple[float, float, float]]:
+        """The step, the test loss and the test score at the end of each epoch told so far."""
+        with self.changed:
+            rows = self._tests.tolist()
+        return list(zip(rows[0::3], rows[1::3], rows[2::3], strict=True))
+
+    @property
     def viewers(self) -> int:
         return len(self._listeners)
 

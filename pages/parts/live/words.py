@@ -148,6 +148,8 @@ def words() -> dict[str, str]:
         "output_layer": _("output"),
         "rates_explains": _("How long the steps are: always the same, set by hand, or by a schedule."),
         "rates_say": _("Learning rate {rate} after {step} batches; it has changed {changes} times."),
+        "find_rate": _("Find a rate"),
+        "find_rate_help": _("Try ever larger rates on a copy of this run, and see where the loss falls"),
         "weights_explain": _(
             "How many weights have which size: close to 0 at first, spread out after learning."
         ),

@@ -4,6 +4,7 @@
 // A frame must be cheap, so only the picture is painted each time: 100 x 100 palette look-ups, scaled up by the canvas.
 // The points (with the axes) and the marks of wrong points lie on canvases of their own, painted when they change.
 
+import { FONT_SIZE, paintAxes, plotOf } from "./axes.js";
 import { atMostEvery, choiceButtons, h, setText, toggleButton } from "./dom.js";
 import * as figures from "./figures.js";
 import { Layer, crossedRing, outline, pointRadius, sign } from "./marks.js";
@@ -13,11 +14,6 @@ import {
 import { HIDDEN, PLANE, Stage } from "./stage.js";
 
 const SPOKEN_EVERY_MS = 2000;
-
-// Room for the axes, in CSS pixels. Left + right equals top + bottom: the plot is square because the canvas is.
-const MARGIN = { left: 38, right: 6, top: 8, bottom: 36 };
-const TICK_LENGTH = 4;
-const FONT_SIZE = 11;
 
 const FEW_CLASSES = 3; // of more the legend names only the first, and numbers the others
 
@@ -232,7 +228,7 @@ export class Boundary {
   #paintPoints() {
     if (this.#size === 0) return; // hidden as yet: #resize paints
     const context = this.#points.begin(this.#size);
-    this.#paintAxes(context);
+    paintAxes(context, this.#run.spec.extent, this.#size, this.#theme);
     const { arrays: { points, labels }, spec } = this.#run;
     this.#painted.points = points;
     if (!points) return;
@@ -283,43 +279,6 @@ export class Boundary {
     }
   }
 
-  #paintAxes(context) {
-    const { text, font } = this.#theme;
-    const [x1Min, x1Max, x2Min, x2Max] = this.#run.spec.extent;
-    const { left, top, side } = this.#plot();
-    const bottom = top + side;
-    const quiet = `rgba(${text}, 0.72)`;
-    context.font = `${FONT_SIZE}px ${font}`;
-    context.fillStyle = context.strokeStyle = quiet;
-    context.lineWidth = 1;
-    context.beginPath();
-    context.textAlign = "center";
-    context.textBaseline = "top";
-    for (const { value, text: label } of figures.ticks(x1Min, x1Max)) {
-      const x = Math.round(left + ((value - x1Min) / (x1Max - x1Min)) * side) + 0.5;
-      context.moveTo(x, bottom);
-      context.lineTo(x, bottom + TICK_LENGTH);
-      context.fillText(label, x, bottom + TICK_LENGTH + 2);
-    }
-    context.fillText("x1", left + side / 2, bottom + TICK_LENGTH + FONT_SIZE + 5);
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const { value, text: label } of figures.ticks(x2Min, x2Max)) {
-      const y = Math.round(top + ((x2Max - value) / (x2Max - x2Min)) * side) + 0.5;
-      context.moveTo(left - TICK_LENGTH, y);
-      context.lineTo(left, y);
-      context.fillText(label, left - TICK_LENGTH - 2, y);
-    }
-    context.stroke();
-    // x2 upright at the axis, clear of the tick numbers' right edge
-    context.save();
-    context.translate(FONT_SIZE / 2, top + side / 2);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "center";
-    context.fillText("x2", 0, 0);
-    context.restore();
-  }
-
   #compose() {
     if (!this.#run || this.#size === 0) return;
     const context = this.#context;
@@ -362,7 +321,7 @@ export class Boundary {
   }
 
   #plot() {
-    return { left: MARGIN.left, top: MARGIN.top, side: this.#size - MARGIN.left - MARGIN.right };
+    return plotOf(this.#size);
   }
 
   #point(pointer) {

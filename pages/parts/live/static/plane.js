@@ -1,17 +1,10 @@
 // Points on the plane with their axes, on one square canvas. Knows no run and no pointer.
 
+import { FONT_SIZE, paintAxes, plotOf } from "./axes.js";
 import { h } from "./dom.js";
-import * as figures from "./figures.js";
+import { outline, pointRadius } from "./marks.js";
 import { classColour, continuousColour, css } from "./palette.js";
 
-// Room for the axes, in CSS pixels. Left + right equals top + bottom: the plot is square because the canvas is.
-const MARGIN = { left: 38, right: 6, top: 8, bottom: 36 };
-const TICK_LENGTH = 4;
-const FONT_SIZE = 11;
-
-const POINT_RADIUS = 3.6;
-const CROWDED_RADIUS = 2.4;
-const CROWD = 600;
 const STRONGER = 1.7; // times the radius
 const FAINT = 0.25;
 
@@ -29,16 +22,18 @@ export class Plane {
   #overlay;
   #resizes = new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width));
 
-  /** @param overlay (context, place) => void, which paints over the points; place(x1, x2) gives CSS pixels */
+  /** @param overlay (context, theme) => void, which paints over the points */
   constructor(overlay = () => {}) {
     this.#overlay = overlay;
     this.#resizes.observe(this.canvas);
   }
 
   show(scene, theme) {
+    const isFirst = this.#scene === null;
     this.#scene = scene;
     this.#theme = theme;
-    document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.paint());
+    // A canvas does not repaint itself when its web font arrives.
+    if (isFirst) document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.paint());
     this.paint();
   }
 
@@ -63,6 +58,9 @@ export class Plane {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, this.#size, this.#size);
     paintAxes(context, this.#scene.extent, this.#size, this.#theme);
+    const { left, top, side } = plotOf(this.#size);
+    context.strokeStyle = `rgba(${this.#theme.text}, 0.14)`;
+    context.strokeRect(left + 0.5, top + 0.5, side - 1, side - 1);
     this.#paintPoints(context);
     this.#overlay(context, this.#theme);
   }
@@ -70,7 +68,7 @@ export class Plane {
   #paintPoints(context) {
     const { points, labels, train_points: train, strong, ringed, changed } = this.#scene;
     const colour = colours(this.#scene, this.#theme);
-    const radius = points.length > CROWD ? CROWDED_RADIUS : POINT_RADIUS;
+    const radius = pointRadius(points.length);
     context.strokeStyle = `rgba(${this.#theme.text}, 0.8)`;
     const paint = (point, size) => {
       const [x, y] = this.place(...points[point]);
@@ -106,57 +104,6 @@ export function colours({ task, labels }, { background }) {
   const low = labels.reduce((one, other) => Math.min(one, other), Infinity);
   const high = labels.reduce((one, other) => Math.max(one, other), -Infinity);
   return (label) => continuousColour((label - low) / (high - low || 1), background);
-}
-
-const plotOf = (size) => ({ left: MARGIN.left, top: MARGIN.top, side: size - MARGIN.left - MARGIN.right });
-
-function paintAxes(context, [x1Min, x1Max, x2Min, x2Max], size, { text, font }) {
-  const { left, top, side } = plotOf(size);
-  const bottom = top + side;
-  context.font = `${FONT_SIZE}px ${font}`;
-  context.fillStyle = context.strokeStyle = `rgba(${text}, 0.72)`;
-  context.lineWidth = 1;
-  context.beginPath();
-  context.textAlign = "center";
-  context.textBaseline = "top";
-  for (const { value, text: label } of figures.ticks(x1Min, x1Max)) {
-    const x = Math.round(left + ((value - x1Min) / (x1Max - x1Min)) * side) + 0.5;
-    context.moveTo(x, bottom);
-    context.lineTo(x, bottom + TICK_LENGTH);
-    context.fillText(label, x, bottom + TICK_LENGTH + 2);
-  }
-  context.fillText("x1", left + side / 2, bottom + TICK_LENGTH + FONT_SIZE + 5);
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const { value, text: label } of figures.ticks(x2Min, x2Max)) {
-    const y = Math.round(top + ((x2Max - value) / (x2Max - x2Min)) * side) + 0.5;
-    context.moveTo(left - TICK_LENGTH, y);
-    context.lineTo(left, y);
-    context.fillText(label, left - TICK_LENGTH - 2, y);
-  }
-  context.stroke();
-  context.save();
-  context.translate(FONT_SIZE / 2, top + side / 2);
-  context.rotate(-Math.PI / 2);
-  context.textAlign = "center";
-  context.fillText("x2", 0, 0);
-  context.restore();
-  context.strokeStyle = `rgba(${text}, 0.14)`;
-  context.strokeRect(left + 0.5, top + 0.5, side - 1, side - 1);
-}
-
-/** A point's outline as a path: a circle for training, a diamond of the same area for testing. */
-export function outline(context, isTraining, x, y, radius) {
-  if (isTraining) {
-    context.arc(x, y, radius, 0, 2 * Math.PI);
-    return;
-  }
-  const reach = 1.3 * radius;
-  context.moveTo(x, y - reach);
-  context.lineTo(x + reach, y);
-  context.lineTo(x, y + reach);
-  context.lineTo(x - reach, y);
-  context.closePath();
 }
 
 function ring(context, x, y, radius) {
