@@ -832,7 +832,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
-        config = replace(config if texts else run.config, learning_rate=run.learning_rate)
+        config = replace(config if texts else run.config, learning_rate=run.chosen_learning_rate)
         if points_are_elsewhere:
             config = replace(config, rows=run.config.rows)
         return Session(config, run, int(run.speed), screen, name, done, passed, notices=notices, owner=owner)
