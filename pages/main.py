@@ -20,6 +20,7 @@ st.navigation(
         st.Page("checkpoint.py", title=_("Checkpoint")),
         st.Page("distributed.py", title=_("Distributed")),
         st.Page("book.py", title=_("Book")),
+        st.Page("mistakes.py", title=_("Mistakes")),
     ],
     position="top",
 ).run()

@@ -21,10 +21,11 @@ from toytrain.book import Settings
 from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
 from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Reader, Run
+from toytrain.engine import LabRun, Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
 from . import lesson_files
+from .bench import Bench
 from .lesson_files import Lesson
 from .live.base import BASE
 from .own_points import Draft, Upload
@@ -58,7 +59,7 @@ class Session:
     distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
     holds own points before a run takes them, `upload` the file that some may come from. `reader`
     computes the figures of the book page. `chosen` is the data point picked last from the table of
-    predictions, and the number of that pick.
+    predictions, and the number of that pick. `bench` is the mistake lab.
     """
 
     config: Config
@@ -80,6 +81,7 @@ class Session:
     chosen: dict[str, int] | None = None
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
+    bench: Bench = field(default_factory=Bench)
 
     @property
     def screen(self) -> Screen:
@@ -724,6 +726,31 @@ def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     return distributed.cluster().plan(config, ranks, epochs)
 
 
+# The mistake lab
+
+
+def experiment() -> LabRun:
+    """The experiment of what is chosen on the bench, which the address then holds.
+
+    Where there can be none, the page says so and stops here.
+    """
+    session: Session = st.session_state[MEMORY]
+    try:
+        with st.spinner(_("Preparing both scripts …"), show_time=False):
+            run = session.bench.experiment(session.owner)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.stop()
+    _write_address(session)
+    return run
+
+
+def start_experiment_again() -> None:
+    """The same experiment from its seed."""
+    session: Session = st.session_state[MEMORY]
+    session.bench.start_again(session.owner)
+
+
 # The book
 
 
@@ -768,7 +795,12 @@ def set_book(settings: Settings) -> None:
 
 
 def _from_address() -> Session:
-    session = _session_of_address({name: st.query_params[name] for name in st.query_params})
+    texts = {name: st.query_params[name] for name in st.query_params}
+    notices: list[str] = []
+    bench = Bench.from_texts(texts, notices)
+    session = _session_of_address(texts)
+    session.bench = bench
+    session.notices += notices
     if run_id := st.query_params.get(RANKS):
         session.ranks = distributed.cluster().get(run_id)
         if session.ranks is None:
@@ -800,7 +832,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
-        config = replace(config if texts else run.config, learning_rate=run.learning_rate)
+        config = replace(config if texts else run.config, learning_rate=run.chosen_learning_rate)
         if points_are_elsewhere:
             config = replace(config, rows=run.config.rows)
         return Session(config, run, int(run.speed), screen, name, done, passed, notices=notices, owner=owner)
@@ -894,6 +926,7 @@ def _write_address(session: Session) -> None:
         wanted[LANGUAGE] = st.session_state[LANGUAGE]
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
+    wanted |= session.bench.to_texts()
     if session.lesson:
         wanted[LESSON] = session.lesson
         wanted |= {DONE: str(session.done)} if session.done else {}

@@ -96,6 +96,14 @@ class Run:
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
+    def chosen_learning_rate(self) -> float:
+        """The rate that somebody chose last; a schedule may have led elsewhere since, even to 0."""
+        if self.config.schedule == "constant":
+            return self.learning_rate
+        changed_at = max(self.learning_rates, default=None)
+        return self.config.learning_rate if changed_at is None else self.learning_rates[changed_at]
+
+    @property
     def has_initial_weights(self) -> bool:
         """Whether it started from a file's weights in place of those that the seed draws."""
         return bool(self.description and self.description["has_initial_weights"])
