@@ -39,7 +39,7 @@ EFFECT_WITHIN = 10.0  # seconds after which a click counts as lost
 WARM_UP = 5.0  # seconds after the last student's Play that no figure counts
 MEMORY_EVERY = 5.0
 LARGEST = "hidden=64,64,64,64,64,64&points=5000&batch_size=1024&optimizer=adam&learning_rate=0.001"
-VIEWS = ("boundary",)  # that a train page looks at
+VIEWS = ("network", "boundary")  # that a train page looks at
 
 
 class Server:
