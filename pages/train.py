@@ -1,8 +1,10 @@
 """The train page: controls in the sidebar, the strip of buttons, and the live views."""
 
+from functools import partial
+
 import streamlit as st
 
-from pages.parts import controls, live, session, teachers
+from pages.parts import controls, lessons, live, rate_search, session, teachers
 from pages.parts.words import _
 
 ENDED = ("finished", "diverged", "failed")
@@ -46,6 +48,7 @@ if watched is not None:
 here = session.open_page()
 run = here.run
 
+lessons.show(here)
 controls.show(here.config, here.refused, here.screen)
 teachers.show_task(here.screen)
 
@@ -97,4 +100,6 @@ if here.pending:
     st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                              .format(settings=settings)))  # fmt: skip
 
-live.show(run, here.config, here.screen, session.half())
+sets_rate = here.screen.shows("learning_rate") and not here.screen.locks("learning_rate")
+find_rate = partial(rate_search.show, here) if sets_rate else None
+live.show(run, here.config, here.screen, session.half(), find_rate)

@@ -43,3 +43,23 @@ def test_a_network_without_a_relu_has_none_that_is_dead(visit):
     visitor.page.get_by_text("There is no ReLU in this network").wait_for()
     visitor.page.locator("[data-tab=loss]").click()
     visitor.page.get_by_text("The loss appears here with the first batch").wait_for()
+
+
+def test_a_rate_is_found_on_a_copy_and_taken_over(visit):
+    visitor = visit("points=200")
+    for step in range(1, 4):
+        visitor.click("Step batch")
+        visitor.until(f"Number({LIVE}.dataset.step) === {step}")
+    losses = visitor.losses()
+    visitor.page.locator("[data-tab=rates]").click()
+    visitor.click("Find a rate")
+    dialog = visitor.page.get_by_role("dialog")
+    dialog.get_by_text("Use this rate").wait_for()
+    suggested = float(dialog.get_by_role("spinbutton", name="learning rate").input_value())
+    assert 1e-5 < suggested <= 1
+    dialog.get_by_role("button", name="Use this rate").click()
+    dialog.wait_for(state="detached")
+    visitor.idle()
+    visitor.until(f"new URLSearchParams(location.search).get('learning_rate') === '{suggested}'")
+    visitor.page.locator("[data-tab=loss]").click()
+    assert visitor.losses() == losses  # the run itself has not trained

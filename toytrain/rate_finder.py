@@ -18,6 +18,7 @@ LOWEST, HIGHEST = 1e-5, 10.0  # the first and the last rate
 BATCHES = 100
 SMOOTHING = 0.98  # how much of the average before goes on in the smoothed loss
 SETTLING = 10  # batches before the smoothed loss is believed
+FALLEN = 0.9  # times the first settled one: below it the loss has fallen, and not only wavered
 TOO_HIGH = 4.0  # times the lowest smoothed loss
 
 
@@ -55,7 +56,7 @@ class RateFinder:
     def suggestion(self) -> float | None:
         """A tenth of the rate with the lowest smoothed loss; None as long as the loss has not fallen."""
         settled = self.smoothed[SETTLING:]
-        if not settled or not min(settled) < settled[0]:
+        if not settled or not min(settled) < FALLEN * settled[0]:
             return None
         return self.rates[SETTLING + settled.index(min(settled))] / 10
 

@@ -1,6 +1,7 @@
 """Figures of Plotly from plain values. Pure: nothing here knows Streamlit or a run that goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -47,6 +48,28 @@ def gradients(step: Step) -> go.Figure:
     title = _("gradient of {name}").format(name=step.gradient)
     figure.update_layout(
         legend={"orientation": "h", "y": 1.12}, yaxis={"title": {"text": title}}, barmode="group"
+    )
+    return figure
+
+
+def rate_search(found: Mapping[str, Any]) -> go.Figure:
+    """The losses of a learning-rate search by rate, on a log axis, and the suggested rate as a line."""
+    figure = _figure(height=300, left=56, bottom=44)
+    rates = found["rates"]
+    figure.add_scatter(x=rates, y=found["losses"], mode="lines", name=_("each batch"),
+                       line={"color": GREY, "width": 1})  # fmt: skip
+    figure.add_scatter(x=rates, y=found["smoothed"], mode="lines", name=_("smoothed"),
+                       line={"color": COLOURS[0], "width": 2.5})  # fmt: skip
+    # What follows the lowest point explodes, and would press the rest of the curve to the axis.
+    lowest = min(found["smoothed"], default=1.0)
+    before = found["smoothed"][: found["smoothed"].index(lowest) + 1] if found["smoothed"] else [1.0]
+    if found["suggestion"] is not None:
+        figure.add_vline(x=found["suggestion"], line={"color": COLOURS[5], "width": 2, "dash": "dash"},
+                         annotation_text=_("suggested"), annotation_position="top left")  # fmt: skip
+    figure.update_layout(
+        legend={"orientation": "h", "y": 1.12},
+        xaxis={"title": {"text": _("learning rate")}, "type": "log", "exponentformat": "power"},
+        yaxis={"title": {"text": _("batch loss")}, "range": [0, 1.5 * max(before)]},
     )
     return figure
 

@@ -5,6 +5,7 @@ The JavaScript is in static/, the stream in routes.py, every word in words.py.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -43,11 +44,13 @@ def show(
     config: Config | None = None,
     screen: Screen | None = None,
     half: dict[str, Any] | None = None,
+    find_rate: Callable[[], None] | None = None,
 ) -> None:
     """Draw the run here, live, until the page goes. The page reruns when its status changes.
 
     `config` is what the page's controls say; without one the run can only be watched. `half` is what the
-    run's last half-step answered (engine/half_steps.py): its lines and tensors are shown.
+    run's last half-step answered (engine/half_steps.py): its lines and tensors are shown. `find_rate` is
+    what a click on "Find a rate" does; without it there is no such button.
     """
     screen = screen or Screen()
     asked = _views(
@@ -61,7 +64,9 @@ def show(
             "words": words.words(),
             "settings": None if config is None else _settings(config, screen),
             "hidden": screen.hide,
+            "large": screen.present,
             "half": _drawable(half) if half else None,
+            "finds": find_rate is not None,
         },
         on_change_change=session.change_at_network,
         on_edit_change=session.edit_weight,
@@ -69,9 +74,12 @@ def show(
         on_status_change=_rerun,
         on_gone_change=_rerun,
         on_backward_change=_rerun,
+        on_find_rate_change=_rerun,
     )
     if asked.backward:
         st.dialog(_("What backward() really does"), width="large")(_show_fast_step)(run)
+    if asked.find_rate and find_rate:
+        find_rate()
 
 
 def _settings(config: Config, screen: Screen) -> dict[str, Any]:

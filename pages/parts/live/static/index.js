@@ -40,6 +40,7 @@ class LiveViews {
   #stream = null;
   #preferences = loadPreferences();
   #stage = new Stage(() => this.#restage());
+  #mounted = new AbortController();
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
   #grid = h("div", { class: "toytrain-grid" });
@@ -48,7 +49,9 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
-    this.#root.onkeydown = ({ key }) => key === "Escape" && this.#stage.back();
+    // Wherever the focus is: a click on a canvas moves it nowhere.
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#stage.back(),
+      { signal: this.#mounted.signal });
   }
 
   update(component) {
@@ -56,7 +59,8 @@ class LiveViews {
     const { data } = component;
     this.#component = component;
 
-    const isBuilt = before && equal(data.words, before.words) && equal(data.hidden, before.hidden);
+    const made = ({ words, hidden, finds }) => [words, hidden, finds];
+    const isBuilt = before && equal(made(data), made(before));
     if (isBuilt) this.#update(data);
     else this.#build(data);
     this.#goThrough(data.half, isBuilt ? before.half : undefined);
@@ -65,6 +69,7 @@ class LiveViews {
   }
 
   unmount() {
+    this.#mounted.abort();
     this.#stream?.close();
     this.#status.reset();
     this.#unmountViews();
@@ -72,7 +77,7 @@ class LiveViews {
   }
 
   // Built once, and again only in another language or when views are hidden; the stream and the run live on.
-  #build({ words, plotly, settings, hidden }) {
+  #build({ words, plotly, settings, hidden, finds }) {
     const word = translator(words);
     const tell = (event, value) => this.#component.setTriggerValue(event, value);
     const editor = new Editor({ word, pause: () => tell("pause", true), set: (edit) => tell("edit", edit) });
@@ -83,11 +88,12 @@ class LiveViews {
       stage: this.#stage,
       change: (fields) => tell("change", fields),
       preferences: this.#preferences,
-      theme: readTheme(this.#host),
+      theme: readTheme(this.#host, this.#component.data.large),
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
       hidden,
+      finds,
     };
     this.#unmountViews();
     const isShown = (name, View) => name === "numbers" || (View.names ?? [name]).some((one) => !hidden.includes(one));
@@ -111,7 +117,7 @@ class LiveViews {
   }
 
   #update(data) {
-    const theme = readTheme(this.#host);
+    const theme = readTheme(this.#host, this.#component.data.large);
     for (const view of Object.values(this.#views)) {
       view.restyle?.(theme);
       view.update?.(data);

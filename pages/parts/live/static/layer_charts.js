@@ -1,6 +1,6 @@
 // The charts beside the loss: the learning rate over time, gradients, weights, and which ReLUs are dead.
 
-import { choiceButtons } from "./dom.js";
+import { choiceButtons, h } from "./dom.js";
 import * as figures from "./figures.js";
 import { FigureView, LAYER_COLOURS, layerName } from "./figure_view.js";
 
@@ -9,6 +9,11 @@ const GAP = 0.05; // between small charts side by side, as a share of the width
 export class RatesChart extends FigureView {
   constructor(context) {
     super(context, { view: "rates", array: "rates", explains: context.word("rates_explains") });
+    if (!context.finds) return;
+    const find = h("button", { type: "button", class: "toytrain-toggle", title: context.word("find_rate_help") },
+      context.word("find_rate"));
+    find.onclick = () => context.ask("find_rate");
+    this.tools.append(find);
   }
 
   traces({ arrays: { rates }, head }) {
