@@ -21,6 +21,7 @@ RUN grep '^torch==' requirements.txt > torch.txt \
 COPY app.py classroom.toml ./
 COPY .streamlit .streamlit
 COPY pages pages
+COPY lessons lessons
 COPY toytrain toytrain
 # Compiled here, because the user below may not write into the folder: a start would compile it anew each time.
 RUN python -m compileall -q .

@@ -14,11 +14,13 @@ language.show_switch()
 st.navigation(
     [
         st.Page("train.py", title=_("Train"), default=True),
+        st.Page("lessons.py", title=_("Lessons")),
         st.Page("data.py", title=_("Data")),
         st.Page("predict.py", title=_("Predict")),
         st.Page("checkpoint.py", title=_("Checkpoint")),
         st.Page("distributed.py", title=_("Distributed")),
         st.Page("book.py", title=_("Book")),
+        st.Page("mistakes.py", title=_("Mistakes")),
     ],
     position="top",
 ).run()

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import controls, live, rate_search, session, teachers
+from pages.parts import controls, lessons, live, rate_search, session, teachers
 from pages.parts.words import _
 
 ENDED = ("finished", "diverged", "failed")
@@ -48,6 +48,7 @@ if watched is not None:
 here = session.open_page()
 run = here.run
 
+lessons.show(here)
 controls.show(here.config, here.refused, here.screen)
 teachers.show_task(here.screen)
 

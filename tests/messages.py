@@ -96,7 +96,7 @@ def form(node: ast.AST) -> str | None:
 def is_prose(text: str) -> bool:
     """Whether a text is made of words for people, not a key, a path or a line of code."""
     words = [word for word in text.split() if word.strip("(),.;:").isalpha()]
-    is_code = "\n" in text or " | " in text or text.startswith(("torch.", "F.", "<", "-", "["))
+    is_code = "\n" in text or " | " in text or text.startswith(("torch.", "F.", "queue.", "<", "-", "["))
     return bool(words) and len(text.split()) > 1 and not is_code
 
 

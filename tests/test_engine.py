@@ -117,6 +117,7 @@ def test_the_books_six_losses_come_out_beside_another_run_and_while_it_is_looked
         Config(dataset="checkerboard", features=("x1", "sin(x1)", "x1*x2"), hidden=(8, 8, 8), shuffle=False),
         Config(dataset="imbalanced", classes=3, optimizer="adamw", weight_decay=0.01, batch_size=7),
         Config(dataset="book", batch_size=2, num_workers=1, seed=5),
+        Config(schedule="cosine", t_max=4, clip_norm=0.3, patience=1000, batch_size=50),
     ],
     ids=lambda config: config.to_query(),
 )
@@ -130,6 +131,9 @@ def test_a_runs_losses_are_those_its_script_prints_with_every_change_of_the_lear
     for rate in (0.02, 0.005):
         wait_until(lambda before=run.steps: run.steps > before + 20)
         run.set_learning_rate(rate)
+    run.edit_weight("layers.0.weight", (1, 0), 0.5)
+    run.half_step()
+    run.play()
     wait_until(lambda before=run.steps: run.steps > before + 20)
     losses = paused_losses(run)
     output = forked(run.script(), cwd=tmp_path)

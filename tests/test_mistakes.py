@@ -1,5 +1,6 @@
 """The mistake lab's core: the book's figures of each mistake, and scripts that give the lab's losses."""
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -276,3 +277,112 @@ def test_a_mistake_says_all_that_a_page_shows(name):
     assert bool(mistake.raises) == (name in BREAKS)
     assert not (mistake.raises and mistake.hides)
     assert math.isfinite(mistake.config.learning_rate)
+
+
+# What the lab shows
+
+
+def last(side, probe, curve=0):
+    return side.readings[probe][-1][curve + 1]
+
+
+def span(side, probe, curve=0):
+    """Least and greatest reading of a curve."""
+    values = [row[curve + 1] for row in side.readings[probe]]
+    return min(values), max(values)
+
+
+def mean_difference(side, probe):
+    """How far apart the two curves of a probe are."""
+    rows = side.readings[probe]
+    return sum(abs(first - second) for _step, first, second in rows) / len(rows)
+
+
+# Mistake -> by what one can tell it, in a side that makes it and not in one that does not.
+SIGNS = {
+    "no_zero_grad": lambda side: mean_difference(side, "gradient") > 0.05 and max(side.losses) > 1,
+    "zero_grad_too_late": lambda side: (
+        span(side, "gradient", 1) == (0, 0) and last(side, "held") > 0 and span(side, "neurons")[0] > 1
+    ),
+    "softmax_before_cross_entropy": lambda side: (
+        min(side.losses) > 0.31 and last(side, "true_loss") > 2 * last(side, "true_loss", 1)
+    ),
+    "no_shuffle": lambda side: sum(row[1] == 1 for row in side.readings["batches"]) > len(side.losses) / 2,
+    "eval_forgotten_dropout": lambda side: (
+        span(side, "repeated")[0] < 0.95 and mean_difference(side, "repeated") > 0.01
+    ),
+    "eval_forgotten_batch_norm": lambda side: last(side, "one_class") - last(side, "one_class", 1) > 0.2,
+    "no_grad_forgotten": lambda side: last(side, "memory") > 100,
+    "one_output_too_many": lambda side: (
+        len(side.readings["predicted"][-1]) == 4 and span(side, "predicted") == (0, 0)
+    ),
+    "learning_rate_too_high": lambda side: span(side, "update")[1] > 0.5 and max(side.losses) > 3,
+    "learning_rate_too_low": lambda side: 0 < span(side, "update")[1] < 0.001,
+    "batch_norm_tiny_batches": lambda side: mean_difference(side, "batch_mean") > 0.1,
+    "weights_all_zero": lambda side: span(side, "neurons") == (1, 1),
+    "data_not_scaled": lambda side: last(side, "scale", 1) > 100 and max(side.losses) > 100,
+    "test_data_in_training": lambda side: (
+        last(side, "fresh") - last(side, "fresh", 1) > 0.1 and side.scores[-1][4] > 0.9
+    ),
+    "optimizer_before_model": lambda side: span(side, "held") == (0, 0),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if MISTAKES[name].hides])
+def test_what_hides_in_a_case_has_a_sign_and_a_right_run_has_none(name):
+    experiment = trained(name, replace(MISTAKES[name].config, seed=77))
+    assert SIGNS[name](experiment.wrong)
+    shown = {other for other in SIGNS if has_sign(other, experiment.right)}
+    assert shown == set()
+
+
+def has_sign(name, side):
+    """Whether a side shows the sign of a mistake; a probe that has no meaning on it shows none."""
+    return MISTAKES[name].probe in side.readings and SIGNS[name](side)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_probe_gives_a_number_for_each_of_its_curves(name):
+    experiment = Experiment("batch_norm_tiny_batches", short("batch_norm_tiny_batches"))
+    experiment.advance()
+    rows = experiment.right.readings[name]
+    steps = experiment.right.steps if PROBES[name].each_batch else 2
+    assert {len(row) for row in rows} == {1 + (len(PROBES[name].curves) or 2)}
+    assert len(rows) == steps
+
+
+def test_the_memory_that_a_forgotten_no_grad_keeps_grows_evenly_and_is_bounded():
+    experiment = trained("no_grad_forgotten")
+    nodes = [row[1] for row in experiment.wrong.readings["memory"]]
+    kept = [row[2] for row in experiment.wrong.readings["memory"]]
+    assert {after - before for before, after in itertools.pairwise(nodes)} == {nodes[0]}
+    assert kept[-1] < 4 * 1024
+    assert {row[1:] for row in experiment.right.readings["memory"]} == {(0, 0.0)}
+    assert experiment.right.losses == experiment.wrong.losses
+    assert experiment.right.scores == experiment.wrong.scores
+
+
+def test_on_more_data_than_the_five_points_the_harm_shows():
+    """The second column of the book's table; what its figures were measured on is not known."""
+    found = {}
+    for name in (
+        "no_zero_grad",
+        "softmax_before_cross_entropy",
+        "no_shuffle",
+        "one_output_too_many",
+        "eval_forgotten_dropout",
+    ):
+        config = Config(dataset="moons", points=500, noise=0.15, learning_rate=0.5, epochs=20,
+                        dropout=0.5 if "dropout" in name else 0)  # fmt: skip
+        found[name] = trained(name, config)
+        assert found[name].right.scores[-1][2] > (0.85 if "dropout" in name else 0.93)
+    none = found["no_zero_grad"].right
+    assert none.scores[0][1] > 2 * none.scores[-1][1]
+    assert found["no_zero_grad"].wrong.scores[-1][2] < 0.75  # it looked better on the five points
+    softmax = found["softmax_before_cross_entropy"].wrong
+    assert none.scores[-1][1] < softmax.scores[-1][1] < softmax.scores[0][1] / 2  # the true loss, later
+    assert found["no_shuffle"].wrong.scores[0][1:3] == (pytest.approx(1.3, abs=0.3), 0.5)
+    assert found["no_shuffle"].wrong.scores[-1][2] > 0.75
+    assert found["one_output_too_many"].wrong.readings["predicted"][-1][1] == 0
+    dropout = found["eval_forgotten_dropout"].wrong
+    assert any(row[1] < row[2] for row in dropout.readings["repeated"])

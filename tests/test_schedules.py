@@ -16,6 +16,8 @@ from toytrain import Config, ToytrainError, Trainer, checkpoint
 from toytrain.distributed import Ranks
 from toytrain.distributed.replay import Replay
 from toytrain.distributed.script import write_distributed_script
+from toytrain.engine.frame import Frame
+from toytrain.engine.run import Run
 from toytrain.engine.worker import Worker
 from toytrain.fast_step import runner
 from toytrain.script import write_script
@@ -126,6 +128,16 @@ def test_clipping_bounds_the_norm_of_the_gradients(clip_norm):
         for run in (plain, trainer)
     ]
     assert norms[1] == pytest.approx(min(norms[0], clip_norm), rel=1e-3)
+
+
+def test_a_page_that_comes_back_shows_the_rate_that_was_chosen_not_where_the_schedule_has_led():
+    run = Run(KINDS["cosine"], None)
+    run.frame = Frame({"step": 30, "status": "paused", "learning_rate": 0.0})
+    assert (run.learning_rate, run.chosen_learning_rate) == (0.0, 0.1)
+    run.learning_rates[20] = 0.3
+    assert (run.learning_rate, run.chosen_learning_rate) == (0.0, 0.3)
+    run.learning_rates[30] = 0.2  # no frame tells of it yet
+    assert run.learning_rate == 0.2
 
 
 # Several processes

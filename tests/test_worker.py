@@ -657,7 +657,7 @@ def test_a_config_that_does_not_fit_its_data_is_refused_with_its_field(worker, c
         ("checkpoint", {}),
         ("script", {}),
         ("fast_step", {}),
-        ("look", {}),
+        ("look", {"probe": "gradient"}),
         ("scripts", {}),
         ("deal_epoch", {}),
         ("trace", {"x1": 0.0, "x2": 0.0}),

@@ -63,7 +63,7 @@ def show(config: Config, refused: dict[str, str], screen: Screen) -> None:
             st.markdown(f"**{titles()[group]}**", help=alone)
             for row in basic:
                 _row(row, refused, screen)
-            if others:
+            if others and basic:
                 changed = sum(getattr(config, name) != FIELDS[name].default for name in others)
                 label = _("{count} more, {changed} changed") if changed else _("{count} more")
                 with st.expander(
@@ -72,8 +72,14 @@ def show(config: Config, refused: dict[str, str], screen: Screen) -> None:
                     type="compact",
                     expanded=any(name in refused for name in others),
                 ):
-                    for row in _in_pairs(others):
-                        _row(row, refused, screen)
+                    _others(others, refused, screen)
+            elif others:  # a lesson or a teacher has left only these
+                _others(others, refused, screen)
+
+
+def _others(names: list[str], refused: dict[str, str], screen: Screen) -> None:
+    for row in _in_pairs(names):
+        _row(row, refused, screen)
 
 
 def _kept(row: tuple[str, ...], shown: list[str]) -> list[str]:

@@ -21,9 +21,12 @@ from toytrain.book import Settings
 from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
 from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
-from toytrain.engine import Reader, Run
+from toytrain.engine import LabRun, Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
+from . import lesson_files
+from .bench import Bench
+from .lesson_files import Lesson
 from .live.base import BASE
 from .own_points import Draft, Upload
 from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
@@ -32,6 +35,9 @@ from .words import ENGLISH, LANGUAGES, _, said, speak
 RUN = "run"  # the run's id in the address
 WATCH = "watch"  # a stream token in the address: to look at a run, not to steer it
 RANKS = "ranks"  # the id of a distributed run in the address
+LESSON = "lesson"  # the name of a lesson in the address
+DONE = "done"  # how many of its steps are done
+PASSED = "passed"  # the lessons that are done to the end
 SPEED = "speed"  # batches per second in the address
 LANGUAGE = "lang"  # the code of a chosen language in the address
 SPEEDS = (1, 5, 20, 100, 500, 0)  # 0: as fast as it goes
@@ -53,13 +59,16 @@ class Session:
     distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
     holds own points before a run takes them, `upload` the file that some may come from. `reader`
     computes the figures of the book page. `chosen` is the data point picked last from the table of
-    predictions, and the number of that pick.
+    predictions, and the number of that pick. `bench` is the mistake lab.
     """
 
     config: Config
     run: Run
     speed: int = DEFAULT_SPEED
-    screen: Screen = field(default_factory=Screen)
+    arranged: Screen = field(default_factory=Screen)
+    lesson: str = ""
+    done: int = 0
+    passed: tuple[str, ...] = ()
     half: dict[str, Any] | None = None
     half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
@@ -72,6 +81,15 @@ class Session:
     chosen: dict[str, int] | None = None
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
+    bench: Bench = field(default_factory=Bench)
+
+    @property
+    def screen(self) -> Screen:
+        """What the page shows: what was arranged, and of that only what the lesson needs."""
+        lesson = lesson_files.find(self.lesson, language()) if self.lesson else None
+        if lesson is None:
+            return self.arranged
+        return replace(self.arranged, hide=in_order((*self.arranged.hide, *lesson.hidden), CAN_HIDE))
 
     @property
     def pending(self) -> dict[str, str]:
@@ -175,7 +193,7 @@ def opened() -> Session | None:
 def is_presented() -> bool:
     """Whether the page is in large type: before it is opened, as the address says."""
     session = opened()
-    return session.screen.present if session else st.query_params.get("present") == "1"
+    return session.arranged.present if session else st.query_params.get("present") == "1"
 
 
 def _replace_run(session: Session, run: Run | None) -> None:
@@ -210,7 +228,7 @@ def saving_problem() -> str:
 def share_address() -> str:
     """The address of this experiment without the run: it gives another person a run of their own."""
     session: Session = st.session_state[MEMORY]
-    return address_of(session.config, session.screen)
+    return address_of(session.config, session.arranged)
 
 
 def watch_address() -> str:
@@ -221,8 +239,8 @@ def watch_address() -> str:
 def student_address() -> str:
     """The address of this experiment and this screen, without the teacher's panel and the large type."""
     session: Session = st.session_state[MEMORY]
-    hide = in_order((*session.screen.hide, TEACHERS), CAN_HIDE)
-    return address_of(session.config, replace(session.screen, hide=hide, present=False))
+    hide = in_order((*session.arranged.hide, TEACHERS), CAN_HIDE)
+    return address_of(session.config, replace(session.arranged, hide=hide, present=False))
 
 
 def address_of(config: Config, screen: Screen | None = None) -> str:
@@ -467,7 +485,7 @@ def screen_key(part: str) -> str:
     """The key of the widget for `hide`, `lock` or `task` of the screen."""
     key = f"screen_{part}"
     if key not in st.session_state:
-        value = getattr(st.session_state[MEMORY].screen, part)
+        value = getattr(st.session_state[MEMORY].arranged, part)
         st.session_state[key] = list(value) if isinstance(value, tuple) else value
     return key
 
@@ -485,7 +503,7 @@ def change_screen(part: str) -> None:
 
 def hide_settings() -> None:
     """Hide every field, beside what is hidden already."""
-    hidden = st.session_state[MEMORY].screen.hide
+    hidden = st.session_state[MEMORY].arranged.hide
     _show_again(hide=in_order((*hidden, *SETTINGS), CAN_HIDE))
 
 
@@ -496,12 +514,12 @@ def show_everything() -> None:
 
 def present() -> None:
     """Large type for the projector, or back."""
-    _show(present=not st.session_state[MEMORY].screen.present)
+    _show(present=not st.session_state[MEMORY].arranged.present)
 
 
 def _show(**parts: Any) -> None:
     session: Session = st.session_state[MEMORY]
-    session.screen = replace(session.screen, **parts)
+    session.arranged = replace(session.arranged, **parts)
 
 
 def _show_again(**parts: Any) -> None:
@@ -509,6 +527,66 @@ def _show_again(**parts: Any) -> None:
     _show(**parts)
     for part in parts:
         st.session_state.pop(f"screen_{part}", None)
+
+
+# Lessons
+
+
+def start_lesson(name: str) -> None:
+    """Begin a lesson: a run of its settings, and only the controls that it needs."""
+    session: Session = st.session_state[MEMORY]
+    lesson = lesson_files.find(name, language())
+    if lesson is None:
+        session.notices.append(_("The lesson {name} is not there.").format(name=name[:60]))
+        return
+    session.notices.clear()
+    try:
+        session.start(lesson.config)
+    except ToytrainError as error:
+        session.refuse(error)
+        return
+    session.lesson, session.done = name, 0
+    session.refused.clear()
+    for field_name in FIELDS:
+        session.show_again(field_name)
+
+
+def leave_lesson() -> None:
+    """All controls again; the run stays."""
+    session: Session = st.session_state[MEMORY]
+    session.lesson, session.done = "", 0
+
+
+def look_at_lesson(lesson: Lesson) -> bool:
+    """Whether the run has just done the lesson's next step; that is noted."""
+    session: Session = st.session_state[MEMORY]
+    run = session.run
+    if session.lesson != lesson.name or session.done >= len(lesson.steps):
+        return False
+    moments = lesson_files.moments(run.config, run.frame.header, run.tests, run.learning_rate)
+    if not lesson.steps[session.done].is_done(moments):
+        return False
+    session.done += 1
+    if session.done == len(lesson.steps) and lesson.name not in session.passed:
+        session.passed += (lesson.name,)
+    return True
+
+
+def _lesson_of(texts: dict[str, str], notices: list[str]) -> tuple[Lesson | None, int, tuple]:
+    """The lesson of an address, how many of its steps are done, and the names of the lessons passed."""
+    known = {lesson.name: lesson for lesson in lesson_files.all_lessons(language())[0]}
+    passed = tuple(dict.fromkeys(name for name in texts.pop(PASSED, "").split(",") if name in known))
+    name, done = texts.pop(LESSON, ""), texts.pop(DONE, "0")
+    lesson = known.get(name)
+    if name and lesson is None:
+        notices.append(_("In the address: the lesson {name} is not there.").format(name=name[:60]))
+    if lesson is None:
+        return None, 0, passed
+    if not (done.isdecimal() and len(done) < 3 and int(done) <= len(lesson.steps)):
+        notices.append(_("In the address: done = {done} is no number of steps here. It was left out.")
+                       .format(done=done[:60]))  # fmt: skip
+        done = "0"
+    return lesson, int(done), passed
 
 
 # Files
@@ -648,6 +726,31 @@ def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
     return distributed.cluster().plan(config, ranks, epochs)
 
 
+# The mistake lab
+
+
+def experiment() -> LabRun:
+    """The experiment of what is chosen on the bench, which the address then holds.
+
+    Where there can be none, the page says so and stops here.
+    """
+    session: Session = st.session_state[MEMORY]
+    try:
+        with st.spinner(_("Preparing both scripts …"), show_time=False):
+            run = session.bench.experiment(session.owner)
+    except ToytrainError as error:
+        st.error(said(str(error)))
+        st.stop()
+    _write_address(session)
+    return run
+
+
+def start_experiment_again() -> None:
+    """The same experiment from its seed."""
+    session: Session = st.session_state[MEMORY]
+    session.bench.start_again(session.owner)
+
+
 # The book
 
 
@@ -692,7 +795,12 @@ def set_book(settings: Settings) -> None:
 
 
 def _from_address() -> Session:
-    session = _session_of_address({name: st.query_params[name] for name in st.query_params})
+    texts = {name: st.query_params[name] for name in st.query_params}
+    notices: list[str] = []
+    bench = Bench.from_texts(texts, notices)
+    session = _session_of_address(texts)
+    session.bench = bench
+    session.notices += notices
     if run_id := st.query_params.get(RANKS):
         session.ranks = distributed.cluster().get(run_id)
         if session.ranks is None:
@@ -713,6 +821,10 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     run_id = texts.pop(RUN, None)
     speed = _speed_of(texts.pop(SPEED, str(DEFAULT_SPEED)), notices)
     screen = Screen.take_from(texts, notices)
+    lesson, done, passed = _lesson_of(texts, notices)
+    name = lesson.name if lesson else ""
+    if lesson and not texts and not run_id:
+        texts = lesson.config.to_texts()  # the address of a lesson is its name
     points_are_elsewhere = texts.get("rows") == TOO_LONG
     if points_are_elsewhere:
         del texts["rows"]
@@ -720,10 +832,10 @@ def _session_of_address(texts: dict[str, str]) -> Session:
     run = _find(run_id, speed, notices, owner) if run_id else None
     if run is not None:
         # The address leaves defaults out, and the learning rate is what the run has come to.
-        config = replace(config if texts else run.config, learning_rate=run.learning_rate)
+        config = replace(config if texts else run.config, learning_rate=run.chosen_learning_rate)
         if points_are_elsewhere:
             config = replace(config, rows=run.config.rows)
-        return Session(config, run, int(run.speed), screen, notices=notices, owner=owner)
+        return Session(config, run, int(run.speed), screen, name, done, passed, notices=notices, owner=owner)
     if points_are_elsewhere:
         notices.append(
             _(
@@ -732,7 +844,7 @@ def _session_of_address(texts: dict[str, str]) -> Session:
             )
         )
     config, run = _open_what_works(config, speed, notices, owner)
-    return Session(config, run, speed, screen, notices=notices, owner=owner)
+    return Session(config, run, speed, screen, name, done, passed, notices=notices, owner=owner)
 
 
 def _find(run_id: str, speed: int, notices: list[str], owner: str) -> Run | None:
@@ -807,13 +919,19 @@ def _texts_of(config: Config) -> dict[str, str]:
 
 
 def _write_address(session: Session) -> None:
-    wanted = _texts_of(session.config) | session.screen.to_texts() | {RUN: session.run.id}
+    wanted = _texts_of(session.config) | session.arranged.to_texts() | {RUN: session.run.id}
     if session.speed != DEFAULT_SPEED:
         wanted[SPEED] = str(session.speed)
     if LANGUAGE in st.session_state:
         wanted[LANGUAGE] = st.session_state[LANGUAGE]
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
+    wanted |= session.bench.to_texts()
+    if session.lesson:
+        wanted[LESSON] = session.lesson
+        wanted |= {DONE: str(session.done)} if session.done else {}
+    if session.passed:
+        wanted[PASSED] = ",".join(session.passed)
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
 

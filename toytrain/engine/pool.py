@@ -169,8 +169,14 @@ class Pool:
                 self._least_loaded_warm().ask("check", "", config=config.to_dict()).result(seconds)
 
     def get(self, run_id: str) -> Run | None:
-        """The run of that id."""
-        return self.runs.get(run_id)
+        """The run of that id; an experiment of the mistake lab is none."""
+        run = self.runs.get(run_id)
+        return None if isinstance(run, LabRun) else run
+
+    def experiment(self, run_id: str) -> LabRun | None:
+        """The experiment of that id."""
+        run = self.runs.get(run_id)
+        return run if isinstance(run, LabRun) else None
 
     def watched(self, stream_token: str) -> Run | None:
         """The run that a stream token lets one watch."""

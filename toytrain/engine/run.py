@@ -96,6 +96,14 @@ class Run:
         return self.frame.header.get("learning_rate", self.config.learning_rate)
 
     @property
+    def chosen_learning_rate(self) -> float:
+        """The rate that somebody chose last; a schedule may have led elsewhere since, even to 0."""
+        if self.config.schedule == "constant":
+            return self.learning_rate
+        changed_at = max(self.learning_rates, default=None)
+        return self.config.learning_rate if changed_at is None else self.learning_rates[changed_at]
+
+    @property
     def has_initial_weights(self) -> bool:
         """Whether it started from a file's weights in place of those that the seed draws."""
         return bool(self.description and self.description["has_initial_weights"])
@@ -105,6 +113,13 @@ class Run:
         """Each batch loss told so far, exactly as float32 holds it."""
         with self.changed:
             return self._losses.tolist()
+
+    @property
+    def tests(self) -> list[tuple[float, float, float]]:
+        """The step, the test loss and the test score at the end of each epoch told so far."""
+        with self.changed:
+            rows = self._tests.tolist()
+        return list(zip(rows[0::3], rows[1::3], rows[2::3], strict=True))
 
     @property
     def viewers(self) -> int:

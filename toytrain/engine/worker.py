@@ -34,6 +34,7 @@ from ..trainer import Trainer
 from . import book, changes, data_views, half_steps, lab, predictions, rate_search
 from .frame import FIGURES, Frame
 from .neurons import RESOLUTION, describe_network
+from .turns import Turns
 from .views import Look
 
 SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
@@ -41,7 +42,7 @@ ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that l
 LEAST = 0.004
 FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
 SLOW = 0.1  # seconds between two frames, from which on the page says so
-FRAME_COST = 0.0035  # seconds: with many watched runs, frames take at most half of the time
+FRAME_COST = 0.0035  # seconds that a frame is taken to cost at the least
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
 MOST_EPOCHS = 100_000  # 24 bytes of history each, so that every full checkpoint can be uploaded again
 
@@ -73,6 +74,7 @@ class Hosted:
         self.told_status = ""
         self.failed = ""
         self.framed_at = self.wanted_at = 0.0
+        self.frame_cost = 0.0  # seconds, of late
         self.saved_at, self.saved_steps = now, -1
         self.paced_from = (now, 0)
         self.measured_from = (now, 0)
@@ -162,7 +164,7 @@ class Worker:
     def __init__(self, clock=time.monotonic):
         self.clock = clock
         self.runs: dict[str, Hosted] = {}
-        self._turn: list[str] = []
+        self._turns = Turns()
 
     def hello(self) -> dict[str, Any]:
         """What the page cannot find out without PyTorch."""
@@ -226,7 +228,7 @@ class Worker:
     def host(self, run_id: str, run: Hosted, until: float) -> None:
         """Let a run have its turns from now on; it plays until it has trained so many steps."""
         self.runs[run_id] = run
-        self._turn.append(run_id)
+        self._turns.add(run_id)
         if until:
             run.play(until, self.clock())
 
@@ -341,7 +343,7 @@ class Worker:
 
     def close(self, run_id: str) -> None:
         self.runs.pop(run_id, None)
-        self._turn = [other for other in self._turn if other != run_id]
+        self._turns.remove(run_id)
 
     def tick(self) -> list[tuple[str, Frame]]:
         """Train one slice of the run whose turn it is; then the frames that are due."""
@@ -352,27 +354,31 @@ class Worker:
         """By run id: what somebody waits to see, what is to be saved, and every change of status."""
         now = self.clock()
         watched = self._watched(now)
-        interval = _frame_interval(watched)
-        slowed_by = watched if interval > SLOW else 0
         due = []
         for run_id, run in self.runs.items():
+            interval = _frame_interval(run, watched)
             looked = bool(run.stale) and now - run.framed_at >= interval
             saves = self._save_is_due(run, now)
             if looked or saves or run.status != run.told_status:
+                began = self.clock()
                 with self.owning_generator(run):
+                    slowed_by = watched if interval > SLOW else 0
                     due.append((run_id, self._frame(run, now, looked, saves, slowed_by)))
+                self._turns.charge(run_id, took := self.clock() - began)
+                if looked:
+                    run.frame_cost += (took - run.frame_cost) / 8  # one that was interrupted says little
         return due
 
     def seconds_until_due(self) -> float | None:
         """How long there is nothing to do unless a command comes; None: until one comes."""
         now = self.clock()
-        interval = _frame_interval(self._watched(now))
+        watched = self._watched(now)
         moments = []
         for run in self.runs.values():
             if run.playing:
                 moments.append(run.due_at())
             if run.stale:
-                moments.append(run.framed_at + interval)
+                moments.append(run.framed_at + _frame_interval(run, watched))
             if run.kept and run.trainer.steps != run.saved_steps:
                 moments.append(run.saved_at + SAVE_EVERY if run.playing else now)
         return max(0.0, min(moments) - now) if moments else None
@@ -382,21 +388,22 @@ class Worker:
         return sum(run.playing and now - run.wanted_at < 1 for run in self.runs.values())
 
     def _train_next(self) -> None:
-        """One slice for the first run in turn that may step; it then goes to the end of the line."""
+        """One slice for the run whose turn it is."""
+        now = self.clock()
         playing = sum(run.playing for run in self.runs.values())
         seconds = min(SLICE, max(LEAST, ROUND / max(playing, 1)))
-        for run_id in self._turn:
-            run = self.runs[run_id]
-            now = self.clock()
-            steps = run.permitted(now) if run.playing else 0
-            if steps < 1:
-                continue
-            self._turn.remove(run_id)
-            self._turn.append(run_id)
-            self._train(run, int(steps), seconds)
-            if run.speed and run.permitted(self.clock()) > run.speed / 2:
-                run.pace(self.clock())  # a machine that is too slow does not owe the past
+        run_id = self._turns.next(lambda run_id: self._permitted(self.runs[run_id], now) >= 1)
+        if run_id is None:
             return
+        run = self.runs[run_id]
+        self._train(run, int(self._permitted(run, now)), seconds)
+        after = self.clock()
+        self._turns.charge(run_id, after - now)
+        if run.speed and run.permitted(after) > run.speed / 2:
+            run.pace(after)  # a machine that is too slow does not owe the past
+
+    def _permitted(self, run: Hosted, now: float) -> float:
+        return run.permitted(now) if run.playing else 0
 
     def _train(self, run: Hosted, steps: int | None, seconds: float | None) -> None:
         """Train one run. An error in it is a bug, but not one that may end the runs beside it."""
@@ -499,9 +506,10 @@ class Worker:
         }
 
 
-def _frame_interval(watched: int) -> float:
-    """Seconds between two frames of a run: more where many are watched, so that they train."""
-    return max(FRAME_EVERY, 2 * FRAME_COST * watched)
+def _frame_interval(run: Hosted, watched: int) -> float:
+    """Seconds between two frames of a run: more where many are watched, so that frames take at most half
+    of its share, and the rest is for training."""
+    return max(FRAME_EVERY, 2 * max(FRAME_COST, run.frame_cost) * watched)
 
 
 def _describe_tensor(key_in_file: str, key: str, tensor: torch.Tensor) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="batch norm with tiny batches",
+    title="Batch norm with tiny batches",
     happens="Batch norm takes mean and spread from the batch. Of two examples they are an accident: "
     "after normalising, each value is +1 or -1, whatever it was.",
     look="A restless loss that does not fall far, and scores that jump from epoch to epoch, because "

@@ -4,11 +4,11 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="data not scaled",
+    title="Data not scaled",
     happens="One feature is in metres, the other in millimetres. The second is a thousand times as "
     "large, so are its gradients: a step that suits one feature is far too long for the other.",
-    look="A first loss in the tens or hundreds, then a loss that stays at that of guessing: the first "
-    "steps have thrown the neurons where no point reaches them.",
+    look="Losses of thousands and millions at first, then a loss that stays at that of guessing: the "
+    "first steps have thrown the neurons where no point reaches them.",
     find="Print features.mean(dim=0) and features.std(dim=0) of a batch: they should be near 0 and 1 "
     "for every feature. Take mean and spread from the training rows only.",
     right="""

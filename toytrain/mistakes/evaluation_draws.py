@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="evaluating through a DataLoader",
+    title="Evaluating through a DataLoader",
     happens="Every iteration over a DataLoader draws from PyTorch's random generator, even with "
     "shuffle=False. Evaluating through one moves the generator, and the next epoch gets another order "
     "of the batches.",

@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="labels from 1 to K",
+    title="Labels from 1 to K",
     happens="The file counts its classes from 1, and PyTorch from 0. With K outputs there is no "
     "output number K.",
     look="The first batch that holds the last class ends the run with an error.",

@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="learning rate too high",
+    title="Learning rate too high",
     happens="A step follows the slope at one place. Too long a step leaps over the valley and lands "
     "higher than it started; neurons are thrown where no input reaches them any more.",
     look="Huge losses at the start, then a loss that stays where guessing is, or no finite loss at all.",

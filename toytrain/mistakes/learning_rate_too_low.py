@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="learning rate too low",
+    title="Learning rate too low",
     happens="Each step goes the right way and hardly moves. In the time given the network does not arrive.",
     look="The loss falls along a line that is nearly level, without noise of its own: only the "
     "batches differ.",

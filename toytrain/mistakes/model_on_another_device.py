@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="model moved to another device, batches not",
+    title="Model moved to another device, batches not",
     happens="Model and batches must be on the same device. Here the model is moved to the GPU and the "
     "batches stay on the CPU. Where there is no GPU, PyTorch's device meta, which holds no numbers, "
     "takes its place.",

@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="labels from 1 to K, and one output more",
+    title="Labels from 1 to K, and one output more",
     happens="Labels count from 1, and one more output keeps PyTorch from complaining. The network "
     "learns that class 0 never happens; every prediction is one too high for whoever has K names of "
     "classes.",

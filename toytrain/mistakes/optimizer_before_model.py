@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="optimizer made before the model was replaced",
+    title="Optimizer made before the model was replaced",
     happens="An optimizer holds the weights it was made with. The model was replaced by a new one "
     "afterwards, so that step() changes the weights of the old model, which nobody uses any more.",
     look="The loss goes up and down with the batches and never falls, although every gradient is there.",

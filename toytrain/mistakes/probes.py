@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Read = Callable[[], tuple[float, ...]]
 
 TIMES = 5  # the same evaluation
-FRESH = 2000  # points
+FRESH = 5000  # points, of which the share for testing is taken
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,22 @@ class Probe:
 
 
 def gradient(run: "ScriptRun") -> Read:
-    """The first weight of the last layer: its gradient by this batch alone, and what the optimizer takes."""
+    """The bias of the first output: its gradient by this batch alone, and what the optimizer takes.
+
+    No neuron that has gone silent can silence it.
+    """
     own = taken = 0.0
 
     def keep_own(found):
         nonlocal own
-        own = found[0, 0].item()
+        own = found[0].item()
 
     def keep_taken(optimizer, *_):
         nonlocal taken
-        found = optimizer.param_groups[0]["params"][-2].grad
-        taken = 0.0 if found is None else found[0, 0].item()
+        found = optimizer.param_groups[0]["params"][-1].grad
+        taken = 0.0 if found is None else found[0].item()
 
-    run.names["model"].layers[-1].weight.register_hook(keep_own)
+    run.names["model"].layers[-1].bias.register_hook(keep_own)
     run.names["optimizer"].register_step_pre_hook(keep_taken)
     return lambda: (own, taken)
 
@@ -212,7 +215,7 @@ def memory(run: "ScriptRun") -> Read:
 
 
 def fresh(run: "ScriptRun") -> Read:
-    """The accuracy on training data, on test data, and on points of which the script knows nothing."""
+    """The accuracy on test data, and on points of which the script knows nothing."""
     data, _, _ = run.source.partition("\ntorch.manual_seed(")
     data = re.sub(r"seed=(\d+)\)", lambda found: f"seed={(int(found[1]) + 1) % 2**32})", data)
     names: dict[str, Any] = {"__name__": "toytrain_fresh"}
@@ -220,11 +223,7 @@ def fresh(run: "ScriptRun") -> Read:
     points = names["test_ds"]
 
     def read():
-        return (
-            run.scores[-1][2],
-            run.scores[-1][4],
-            accuracy(twin(run).eval(), points.features, points.labels),
-        )
+        return run.scores[-1][4], accuracy(twin(run).eval(), points.features, points.labels)
 
     return read
 
@@ -263,14 +262,15 @@ def graph(roots: list[Any], own: set[int]) -> tuple[int, int]:
 
 PROBES = {
     "gradient": Probe(
-        "gradient of one weight",
-        "The first weight of the last layer: what this batch alone says, and what step() takes.",
+        "Gradient of one bias",
+        "The first output's bias in the latest batches. Dark: what this batch alone says. Pale: what step() "
+        "takes.",
         gradient,
         ("from this batch alone", "what the optimizer takes"),
         each_batch=True,
     ),
     "update": Probe(
-        "length of a step",
+        "Length of a step",
         "How far a step moves all weights together, as a share of their own length.",
         update,
         ("step / weights",),
@@ -278,70 +278,70 @@ PROBES = {
         is_log=True,
     ),
     "batches": Probe(
-        "labels in the batch",
+        "Labels in the batch",
         "The share of the commonest label in each batch; 1 is a batch of one class.",
         batches,
         ("share of the commonest label",),
         each_batch=True,
     ),
     "predicted": Probe(
-        "predicted classes",
+        "Predicted classes",
         "For how many training points each output is the greatest.",
         predicted,
     ),
     "true_loss": Probe(
-        "printed loss and true loss",
-        "The mean loss of an epoch's batches as the script has it, and the cross-entropy of the logits "
-        "on the training data.",
+        "Printed loss and true loss",
+        "Printed: the mean of an epoch's batch losses. True: the cross-entropy of the logits on the training "
+        "data.",
         true_loss,
-        ("as the script prints it", "cross-entropy of the logits"),
+        ("printed", "true"),
         floor=lambda config: math.log(1 + (config.classes - 1) / math.e),
     ),
     "repeated": Probe(
-        "same evaluation five times",
+        "Same evaluation five times",
         "The test accuracy, evaluated five times in the mode in which the script evaluates.",
         repeated,
         ("lowest", "highest"),
     ),
     "one_class": Probe(
-        "one class at a time",
+        "One class at a time",
         "The accuracy of the same test points, all at once and one class at a time.",
         one_class,
         ("all at once", "one class at a time"),
     ),
     "fresh": Probe(
-        "fresh points",
-        "The accuracy on training data, test data, and points that the script has never had.",
+        "Fresh points",
+        "The accuracy on the test data, and on points that the script has never had.",
         fresh,
-        ("training data", "test data", "fresh points"),
+        ("test data", "fresh points"),
     ),
     "neurons": Probe(
-        "neurons of the first layer",
+        "Neurons of the first layer",
         "How many of them differ from one another, and how many are 0 for every training point.",
         neurons,
         ("that differ", "always 0"),
     ),
     "scale": Probe(
-        "spread of the features",
+        "Spread of the features",
         "The standard deviation of the first and the last feature over the training data.",
         scale,
         ("first feature", "last feature"),
         is_log=True,
     ),
     "held": Probe(
-        "tensors that the optimizer holds",
+        "Tensors that the optimizer holds",
         "How many of the model's tensors the optimizer can change.",
         held,
         ("held by the optimizer", "in the model"),
     ),
     "memory": Probe(
-        "graphs that are kept",
+        "Graphs that are kept",
         "What the list of scores keeps: nodes of computation graphs, and their activations in KiB.",
         memory,
         ("nodes", "KiB"),
     ),
     "batch_mean": Probe(
-        "mean in batch norm",
+        "Mean in batch norm",
         "The first neuron's mean over the batch, with which it is trained, and the running mean, with "
         "which it is evaluated.",
         batch_mean,

@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="softmax before cross_entropy",
+    title="Softmax before cross_entropy",
     happens="F.cross_entropy applies softmax itself and wants logits. Given probabilities it applies "
     "softmax twice; these lie between 0 and 1, so that even a perfect prediction has a loss, and "
     "gradients are small.",

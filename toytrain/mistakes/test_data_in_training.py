@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="test data in the training set",
+    title="Test data in the training set",
     happens="The model has seen the test points. What is measured on them is how well it remembers, "
     "not how well it would do on new points.",
     look="A test accuracy that is as good as the training accuracy, on noisy data where that cannot be.",
@@ -19,14 +19,14 @@ MISTAKE = Mistake(
     """,
     config=Config(
         dataset="moons",
-        points=150,
-        noise=0.35,
-        test_fraction=0.3,
+        points=60,
+        noise=0.4,
+        test_fraction=0.4,
         hidden=(64, 64),
         optimizer="adam",
         learning_rate=0.01,
         batch_size=16,
-        epochs=60,
+        epochs=120,
     ),
     probe="fresh",
 )

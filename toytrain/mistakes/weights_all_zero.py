@@ -4,7 +4,7 @@ from ..config import Config
 from .mistake import Mistake
 
 MISTAKE = Mistake(
-    title="all weights start at zero",
+    title="All weights start at zero",
     happens="Neurons that start equal get equal gradients and stay equal: a layer is then one neuron. "
     "With zeros everywhere nothing flows back at all, and only the last bias learns.",
     look="The loss starts at ln(K) and stays there, the accuracy at that of guessing.",

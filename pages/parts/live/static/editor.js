@@ -39,9 +39,9 @@ export class Editor {
       event.stopPropagation(); // no key is a command of the page here
       if (event.key === "Escape") this.close();
     };
-    this.element.onfocusout = ({ relatedTarget }) => {
-      if (!this.element.contains(relatedTarget)) this.close();
-    };
+    this.element.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget && !this.element.contains(relatedTarget)) this.element.hidden = true;
+    });
     this.#input.oninput = () => (this.#isTouched = true);
   }
 

@@ -40,6 +40,7 @@ class LiveViews {
   #stream = null;
   #preferences = loadPreferences();
   #stage = new Stage(() => this.#restage());
+  #mounted = new AbortController();
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
   #grid = h("div", { class: "toytrain-grid" });
@@ -48,7 +49,9 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
-    this.#root.onkeydown = ({ key }) => key === "Escape" && this.#stage.back();
+    // Wherever the focus is: a click on a canvas moves it nowhere.
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#stage.back(),
+      { signal: this.#mounted.signal });
   }
 
   update(component) {
@@ -66,6 +69,7 @@ class LiveViews {
   }
 
   unmount() {
+    this.#mounted.abort();
     this.#stream?.close();
     this.#status.reset();
     this.#unmountViews();

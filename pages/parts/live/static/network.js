@@ -61,6 +61,12 @@ export class Network {
     this.#settings = settings;
     this.#heads = new NetworkHeads(word, (hidden) => this.#changeHidden(hidden));
     this.#canvas.setAttribute("aria-label", word("warming"));
+    const enlarge = toggleButton(word("larger"), {
+      pressed: false,
+      title: word("larger_help"),
+      press: (larger) => this.element.parentElement.classList.toggle("toytrain-larger", larger),
+    });
+    enlarge.classList.add("toytrain-enlarge");
     this.#plane = h("div", { class: "toytrain-net-plane" }, this.#canvas, this.#neurons, this.#heads.columns,
       this.#readout);
     this.element = h("section", { class: "toytrain-block toytrain-network" },
@@ -68,11 +74,7 @@ export class Network {
         h("h2", { class: "toytrain-title" }, word("network")),
         h("p", { class: "toytrain-legend", title: word("signs_help") },
           "−", h("span", { class: "toytrain-ramp toytrain-signs" }), "+"),
-        h("div", { class: "toytrain-tools" }, this.#heads.layers,
-          toggleButton(word("larger"), {
-            pressed: false, title: word("larger_help"),
-            press: (larger) => this.element.parentElement.classList.toggle("toytrain-larger", larger),
-          }))),
+        h("div", { class: "toytrain-tools" }, this.#heads.layers, enlarge)),
       h("div", { class: "toytrain-net" }, this.#plane));
     this.#canvas.onpointermove = ({ offsetX, offsetY }) => this.#point({ x: offsetX, y: offsetY });
     this.#canvas.onpointerleave = () => this.#point(null);
@@ -81,8 +83,8 @@ export class Network {
       this.#press(this.#pointed);
     };
     this.#neurons.onkeydown = (event) => this.#steer(event);
-    this.#neurons.onfocusin = ({ target }) => this.#focus(target);
-    this.#neurons.onfocusout = () => this.#focus(null);
+    this.#neurons.addEventListener("focusin", ({ target }) => this.#focus(target));
+    this.#neurons.addEventListener("focusout", () => this.#focus(null));
     this.#resizes.observe(this.#plane);
     document.fonts.load(`${FONT_SIZE}px ${theme.font}`).then(() => this.#compose());
   }
@@ -391,7 +393,7 @@ export class Network {
   }
 
   #press(thing) {
-    if (!this.#isPressable(thing)) return;
+    if (!this.#isPressable(thing)) return this.#editor.close();
     if (thing.kind !== "neuron") this.#edit(thing);
     else if (thing.column === 0) this.#toggleFeature(this.#net.all_features[thing.index]);
     else this.#stage.toggle(thing.column - 1, thing.index);
