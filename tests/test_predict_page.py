@@ -16,7 +16,6 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import traces
-from pages.parts.screen import Screen
 from pages.parts.session import MEMORY
 from pages.parts.tables import classes_csv, confusion_csv, rows_csv, scores_csv, to_csv
 from toytrain import Config, Trainer, engine
@@ -45,9 +44,9 @@ def pool():
 class Page:
     """The predict page of a visitor whose run has trained some batches."""
 
-    def __init__(self, config, steps):
+    def __init__(self, config, steps, **query):
         self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in config.to_texts().items():
+        for name, text in (config.to_texts() | query).items():
             self.app.query_params[name] = text
         self.app.run()
         for _ in range(steps):
@@ -176,9 +175,7 @@ def test_who_watches_sees_the_predictions_and_steers_nothing(open_page):
 
 
 def test_what_a_teacher_hides_and_locks_holds_here_too(open_page):
-    page = open_page(BLOBS, 4)
-    page.session.screen = Screen(hide=("step_epoch",), lock=("play",))
-    page.look()
+    page = open_page(BLOBS, 4, hide="step_epoch", lock="play")
     found = {button.label: button.disabled for button in page.app.button}
     assert found["Play"]
     assert not found["Step batch"]
