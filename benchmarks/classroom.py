@@ -38,8 +38,9 @@ CLICK_EVERY = (5, 20)  # seconds between two clicks of a student
 EFFECT_WITHIN = 10.0  # seconds after which a click counts as lost
 WARM_UP = 5.0  # seconds after the last student's Play that no figure counts
 MEMORY_EVERY = 5.0
-LARGEST = "hidden=64,64,64,64,64,64&points=5000&batch_size=1024&optimizer=adam&learning_rate=0.001"
-VIEWS = ("boundary",)  # that a train page looks at
+LARGEST = ("dataset=blobs&classes=10&features=x1,x2,x1^2,x2^2,x1*x2,sin(x1),sin(x2)&hidden=64,64,64,64,64,64"
+           "&batch_norm=True&points=5000&batch_size=1024&optimizer=adam&learning_rate=0.001")  # fmt: skip
+VIEWS = ("boundary", "network")  # that a train page looks at
 
 
 class Server:
@@ -227,7 +228,8 @@ async def attend(server: Server, queries: list[str], seconds: float) -> list[dic
 def report(
     students: list[Student], got: list[dict], memory: list[tuple[float, float]], passed: float
 ) -> None:
-    print(f"{len(students)} students, {passed:.0f} s")
+    load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    print(f"{len(students)} students, {passed:.0f} s, {load}")
     for name in ("steps", "frames"):
         rates = sorted(one[name] for one in got)
         print(f"  {name + ' per second and student':<28}{statistics.median(rates):8.1f} median"
@@ -240,6 +242,9 @@ def report(
           f"   ({len(clicks)} clicks)")  # fmt: skip
     print(f"  {'lost clicks, gaps in news':<28}{sum(s.lost for s in students):8d}"
           f"{sum(s.gaps for s in students):8d}")  # fmt: skip
+    for part in range(2, 11, 2):
+        at, megabytes = memory[min(len(memory) - 1, len(memory) * part // 10)]
+        print(f"  {f'server and workers, {at:.0f} s':<28}{megabytes:8.0f} MB")
     half = [megabytes for at, megabytes in memory if at >= passed / 2]
     print(f"  {'server and workers':<28}{max(megabytes for _, megabytes in memory):8.0f} MB most,"
           f"{half[-1] - half[0]:+8.0f} MB over the second half")  # fmt: skip

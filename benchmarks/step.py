@@ -26,8 +26,10 @@ import torch.nn.functional as F
 from sklearn.neural_network import MLPClassifier
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from toytrain import Config, Trainer
+from toytrain import Config, ToytrainError, Trainer
+from toytrain.config import DEVICES
 from toytrain.data import make_data
+from toytrain.devices import get_device
 from toytrain.optimizers import optimizer_arguments
 
 # 80% of the points are for training: 1,000 of 1,250 and 250 of 313.
@@ -92,8 +94,9 @@ class Book:
 
     def __init__(self, config: Config):
         data = make_data(config).train
+        self.device = torch.device(config.device)
         torch.manual_seed(config.seed)
-        self.model = NeuralNetwork(2, 2, config.hidden)
+        self.model = NeuralNetwork(2, 2, config.hidden).to(self.device)
         kind, arguments = optimizer_arguments(config)
         self.optimizer = kind(self.model.parameters(), **arguments)
         dataset = ToyDataset(data.features, data.labels)
@@ -104,6 +107,7 @@ class Book:
         for _ in range(num_epochs):
             self.model.train()
             for features, labels in self.train_loader:
+                features, labels = features.to(self.device), labels.to(self.device)
                 logits = self.model(features)
                 loss = F.cross_entropy(logits, labels)
                 self.optimizer.zero_grad()
@@ -237,7 +241,9 @@ OPTIONAL = {"skorch": skorch, "lightning": lightning}
 
 
 def contenders(config: Config) -> dict[str, Contender]:
-    """All that are installed, by the name that is printed."""
+    """All that are installed and know the device, by the name that is printed."""
+    if config.device != "cpu":
+        return {BOOK: timed(Book(config).train), "toytrain": toytrain(config, fast=True)}
     found = {
         BOOK: timed(Book(config).train),
         "toytrain, fast step": toytrain(config, fast=True),
@@ -286,15 +292,24 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=11, help="how often each contender is measured")
     parser.add_argument("--steps", type=int, default=600, help="steps per measurement, in whole epochs")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="cuda: beside the book's loop there")
     options = parser.parse_args()
     if options.rounds < 2:
         parser.error("the spread needs at least 2 rounds")
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, {options.rounds} rounds of {options.steps} steps")
-    for name in OPTIONAL:
+    try:
+        get_device(options.device)
+    except ToytrainError as error:
+        parser.exit(1, f"{error}\n")
+    if options.device != "cpu":
+        why = Trainer.from_config(Config(device=options.device)).why_plain
+        print(f"on {options.device} each step is a plain one: {why}")
+    for name in OPTIONAL if options.device == "cpu" else ():
         if not importlib.util.find_spec(name):
             print(f"left out: {name} is not installed (pip install {name})")
     for name, config in WORKS.items():
+        config = replace(config, device=options.device)
         print(f"\n{name} (beside the book's loop: {compare_bits(config)})")
         report(measure(config, options.rounds, options.steps))
 

@@ -104,12 +104,12 @@ export class FigureView {
     }
     this.#describe(missing || texts);
     if (missing) return;
-    const { text, background, font } = this.theme;
+    const { text, background, font, scale } = this.theme;
     const quiet = `rgba(${text}, 0.72)`;
     window.Plotly.react(this.#plot, this.traces(run), {
       ...this.#size,
       margin: MARGIN,
-      font: { family: font, size: 11, color: quiet },
+      font: { family: font, size: 11 * scale, color: quiet },
       paper_bgcolor: "rgba(0, 0, 0, 0)",
       plot_bgcolor: "rgba(0, 0, 0, 0)",
       showlegend: false,
