@@ -156,6 +156,8 @@ def show_section(section: Section, reader: Reader, rows: list[Row], source: str)
         for sentence in errors_of(section, reader):
             st.error(controls.escaped(said(sentence)))
         st.html(table(rows, title))
+        if key == "distributed" and reader.has_real_ranks:
+            st.caption(_("The losses came from processes of their own, joined by gloo."))
         show_log(section, reader)
         show_link(key)
 

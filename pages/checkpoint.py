@@ -84,8 +84,9 @@ def show_upload(here: session.Session) -> None:
         max_upload_size=limit,
     )
     if file is None:
-        st.caption(_("Linear layers in a chain, with 1 to 6 hidden layers of 1 to 64 neurons. Nothing in the "
-                     "file is run, and your run stays as it is until you go on from the file."))  # fmt: skip
+        st.caption(_("It may hold Linear layers in a chain, with 1 to 6 hidden layers of 1 to 64 neurons. "
+                     "Nothing in the file is run, and your run stays as it is until you go on from the "
+                     "file."))  # fmt: skip
         return
     data = file.getvalue()
     try:

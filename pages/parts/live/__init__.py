@@ -64,6 +64,7 @@ def show(
             "words": words.words(),
             "settings": None if config is None else _settings(config, screen),
             "hidden": screen.hide,
+            "large": screen.present,
             "half": _drawable(half) if half else None,
             "finds": find_rate is not None,
         },

@@ -104,9 +104,18 @@ def words() -> dict[str, str]:
         "reading": _("x1 {x1}  x2 {x2}  class {label}  p {probability}"),
         "reading_regression": _("x1 {x1}  x2 {x2}  prediction {value}"),
         "boundary_says": _(
-            "Decision boundary of {classes} classes after epoch {epoch}: training accuracy {train}, "
-            "{wrong} of {points} test points wrong"
+            "{classes} classes after epoch {epoch}, {shape}; {wrong} of {points} test points wrong, "
+            "training accuracy {train}"
         ),
+        "shape_unknown": _("not drawn yet"),
+        "shape_one": _("class {label} everywhere"),
+        "shape_line": _("boundary a straight line"),
+        "shape_bends_0": _("boundary nearly straight"),
+        "shape_bends_1": _("boundary an arc"),
+        "shape_bends_2": _("boundary an S-shape"),
+        "shape_bends": _("boundary a line with {bends} bends"),
+        "shape_enclosed": _("class {label} enclosed by the other"),
+        "shape_regions": _("{regions} separate regions"),
         "boundary_says_regression": _(
             "Predictions over the plane after epoch {epoch}: R² {train} on the training data, "
             "{test} on the test data"
@@ -128,8 +137,11 @@ def words() -> dict[str, str]:
         "no_loss": _("The loss appears here with the first batch"),
         "loss_says": _(
             "Loss after {step} batches: {smoothed} smoothed over the latest training batches, "
-            "{train} on the training data, {test} on the test data"
+            "{train} on the training data and {trend}, {test} on the test data and {test_trend}"
         ),
+        "trend_falling": _("falling"),
+        "trend_rising": _("rising"),
+        "trend_level": _("level"),
         # the charts under tabs (charts.js)
         "charts": _("Charts"),
         "loss_help": _("The loss of each batch, and on the test data"),
@@ -179,7 +191,7 @@ def words() -> dict[str, str]:
         "part_forward": _("forward"),
         "part_loss": _("loss"),
         "part_backward": _("backward"),
-        "part_optimizer step": _("optimizer step"),
+        "part_optimizer_step": _("optimizer step"),
         "about_forward": _(
             "Epoch {epoch}, batch {batch}: the network turns each row of features into a row of logits."
         ),
@@ -187,7 +199,7 @@ def words() -> dict[str, str]:
         "about_backward": _(
             "Each weight and bias gets its gradient: how fast the loss grows with it. None has changed yet."
         ),
-        "about_optimizer step": _(
+        "about_optimizer_step": _(
             "The optimizer moves each weight and bias against its gradient. The colour shows the change."
         ),
         "tensors": _("Tensors of this part"),

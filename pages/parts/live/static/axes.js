@@ -11,10 +11,11 @@ export const FONT_SIZE = 11;
 export const plotOf = (size) => ({ left: MARGIN.left, top: MARGIN.top, side: size - MARGIN.left - MARGIN.right });
 
 /** The axes of the plane, x1 below and x2 at the left, with round numbers. */
-export function paintAxes(context, [x1Min, x1Max, x2Min, x2Max], size, { text, font }) {
+export function paintAxes(context, [x1Min, x1Max, x2Min, x2Max], size, { text, font, scale }) {
   const { left, top, side } = plotOf(size);
   const bottom = top + side;
-  context.font = `${FONT_SIZE}px ${font}`;
+  const fontSize = FONT_SIZE * scale;
+  context.font = `${fontSize}px ${font}`;
   context.fillStyle = context.strokeStyle = `rgba(${text}, 0.72)`;
   context.lineWidth = 1;
   context.beginPath();
@@ -26,7 +27,7 @@ export function paintAxes(context, [x1Min, x1Max, x2Min, x2Max], size, { text, f
     context.lineTo(x, bottom + TICK_LENGTH);
     context.fillText(label, x, bottom + TICK_LENGTH + 2);
   }
-  context.fillText("x1", left + side / 2, bottom + TICK_LENGTH + FONT_SIZE + 5);
+  context.fillText("x1", left + side / 2, bottom + TICK_LENGTH + fontSize + 5);
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const { value, text: label } of figures.ticks(x2Min, x2Max)) {
@@ -38,7 +39,7 @@ export function paintAxes(context, [x1Min, x1Max, x2Min, x2Max], size, { text, f
   context.stroke();
   // x2 upright at the axis, clear of the tick numbers' right edge
   context.save();
-  context.translate(FONT_SIZE / 2, top + side / 2);
+  context.translate(fontSize / 2, top + side / 2);
   context.rotate(-Math.PI / 2);
   context.textAlign = "center";
   context.fillText("x2", 0, 0);

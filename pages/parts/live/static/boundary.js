@@ -11,6 +11,7 @@ import { Layer, crossedRing, outline, pointRadius, sign } from "./marks.js";
 import {
   classColour, classPalette, continuousColour, css, decodeClass, regressionPalette, signColours, signPalette,
 } from "./palette.js";
+import { shapeOf } from "./shape.js";
 import { HIDDEN, PLANE, Stage } from "./stage.js";
 
 const SPOKEN_EVERY_MS = 2000;
@@ -419,8 +420,17 @@ export class Boundary {
       points: spec.test_points,
     };
     return this.#run.isClassification
-      ? this.#word("boundary_says", { ...values, wrong: this.#run.countWrongTestPoints() })
+      ? this.#word("boundary_says", { ...values, shape: this.#shape(), wrong: this.#run.countWrongTestPoints() })
       : this.#word("boundary_says_regression", values);
+  }
+
+  /** What the picture looks like, in words. */
+  #shape() {
+    const { spec: { classes } } = this.#run;
+    if (!this.#bytes) return this.#word("shape_unknown");
+    const { kind, ...values } = shapeOf(Array.from(this.#bytes, (value) => decodeClass(value, classes).label));
+    if (kind !== "bends") return this.#word(`shape_${kind}`, values);
+    return values.bends < 3 ? this.#word(`shape_bends_${values.bends}`) : this.#word("shape_bends", values);
   }
 
   #fillLegend() {

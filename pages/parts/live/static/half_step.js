@@ -7,12 +7,14 @@ import * as figures from "./figures.js";
 
 const PARTS = ["forward", "loss", "backward", "optimizer step"];
 
+const keyOf = (part) => part.replace(" ", "_");
+
 /** @returns {HTMLElement[]} the part's heading, its sentence, and a table for each tensor */
 export function halfStepElements(half, word) {
   const heading = h("ol", { class: "toytrain-parts" }, ...PARTS.map((part, number) =>
-    h("li", { "aria-current": number === half.number ? "step" : null }, word(`part_${part}`))));
+    h("li", { "aria-current": number === half.number ? "step" : null }, word(`part_${keyOf(part)}`))));
   const about = h("p", { class: "toytrain-part", role: "status" },
-    word(`about_${half.part}`, { epoch: figures.count(half.epoch + 1), batch: figures.count(half.batch + 1) }));
+    word(`about_${keyOf(half.part)}`, { epoch: figures.count(half.epoch + 1), batch: figures.count(half.batch + 1) }));
   return [heading, about, h("div", { class: "toytrain-tensors", tabindex: "0", "aria-label": word("tensors") },
     ...half.tensors.map((tensor) => tensorElement(tensor, word)))];
 }

@@ -88,7 +88,7 @@ class LiveViews {
       stage: this.#stage,
       change: (fields) => tell("change", fields),
       preferences: this.#preferences,
-      theme: readTheme(this.#host),
+      theme: readTheme(this.#host, this.#component.data.large),
       plotly,
       ask: (question) => this.#component.setTriggerValue(question, true),
       look: () => this.#stream?.show(),
@@ -117,7 +117,7 @@ class LiveViews {
   }
 
   #update(data) {
-    const theme = readTheme(this.#host);
+    const theme = readTheme(this.#host, this.#component.data.large);
     for (const view of Object.values(this.#views)) {
       view.restyle?.(theme);
       view.update?.(data);

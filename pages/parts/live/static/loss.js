@@ -5,6 +5,7 @@ import * as figures from "./figures.js";
 
 const SPOKEN_EVERY_MS = 2000;
 const MOST_POINTS = 600; // per curve: more than the chart has pixels to show
+const STEADY = 0.97; // a loss that changes by less over the last fifth of the run is level
 const FEW_BATCHES = 8; // on the axis: each gets its tick
 const MOST_MARKERS = 60; // more would merge into a band, and each is an SVG element of its own
 
@@ -157,7 +158,7 @@ export class LossChart {
   }
 
   #layout() {
-    const { text, background, font } = this.#theme;
+    const { text, background, font, scale } = this.#theme;
     const quiet = `rgba(${text}, 0.72)`;
     const gridcolor = `rgba(${text}, 0.09)`;
     const axis = { gridcolor, zeroline: false, ticks: "", ticklabelstandoff: 5, automargin: false,
@@ -168,7 +169,7 @@ export class LossChart {
     return {
       ...this.#size,
       margin: MARGIN,
-      font: { family: font, size: 11, color: quiet },
+      font: { family: font, size: 11 * scale, color: quiet },
       paper_bgcolor: "rgba(0, 0, 0, 0)",
       plot_bgcolor: "rgba(0, 0, 0, 0)",
       showlegend: false,
@@ -190,15 +191,28 @@ export class LossChart {
   }
 
   #description() {
-    const { head, smoothed } = this.#run;
+    const { head, smoothed, testLosses } = this.#run;
     if (smoothed.length === 0) return this.#word("no_loss");
+    const train = this.#word(`trend_${trendOf(smoothed)}`);
+    const test = this.#word(`trend_${trendOf(testLosses)}`);
     return this.#word("loss_says", {
       step: figures.count(head.step),
       smoothed: figures.loss(smoothed.at(smoothed.length - 1)),
       train: figures.loss(head.train_loss),
       test: figures.loss(head.test_loss),
+      trend: train,
+      test_trend: test,
     });
   }
+}
+
+/** Whether the last fifth of a curve has fallen, risen or stayed level. */
+function trendOf(curve) {
+  const last = curve.length - 1;
+  if (last < 1) return "level";
+  const ratio = curve.at(last) / curve.at(Math.floor(0.8 * last));
+  if (ratio < STEADY) return "falling";
+  return ratio > 1 / STEADY ? "rising" : "level";
 }
 
 const curve = ({ index, value }, xOf) => ({ x: index.map(xOf), y: value });

@@ -316,7 +316,7 @@ export class Network {
     const { text, font } = this.#theme;
     const { all_features: all, features } = this.#net;
     const wanted = this.#settings?.features ?? features;
-    context.font = `${FONT_SIZE}px ${font}`;
+    context.font = `${FONT_SIZE * this.#theme.scale}px ${font}`;
     context.textBaseline = "middle";
     context.textAlign = "right";
     this.#layout.columns[0].tiles.forEach(({ x, y, size }, index) => {

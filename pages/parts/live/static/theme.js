@@ -11,8 +11,10 @@ function rgb(colour) {
   return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-/** @returns {{text: number[], background: number[], dark: boolean, font: string, codeFont: string}} */
-export function readTheme(element) {
+const SCALED = 1.15; // a canvas has margins of its own: its type grows less than the page's
+
+/** @returns {{text: number[], background: number[], dark: boolean, font: string, codeFont: string, scale: number}} */
+export function readTheme(element, large = false) {
   const style = getComputedStyle(element);
   const variable = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   const text = rgb(variable("--st-text-color", "#31333f"));
@@ -24,5 +26,6 @@ export function readTheme(element) {
     dark: sum(background) < sum(text),
     font: variable("--st-font", "sans-serif"),
     codeFont: variable("--st-code-font", "monospace"),
+    scale: large ? SCALED : 1,
   };
 }
