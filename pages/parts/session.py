@@ -751,6 +751,7 @@ def experiment() -> LabRun:
             run = session.bench.experiment(session.owner)
     except ToytrainError as error:
         st.error(said(str(error)))
+        st.button(_("Try again"), type="primary")
         st.stop()
     _write_address(session)
     return run
