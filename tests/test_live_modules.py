@@ -155,7 +155,7 @@ def used_keys():
     templates |= set(re.findall(r"const scoreWord = .*?`([^`]*)`", source))
     keys |= set(re.findall(r'^  \["\w+", \(\w*\) => "(\w+)"', source, re.MULTILINE))  # numbers.js: FIGURES
     keys |= set(re.findall(r'#pointsButton\("(\w+)"\)', source))
-    patterns = [re.sub(r"\\\$\\\{.*?\\\}", r"\\w+", re.escape(template)) for template in templates]
+    patterns = [re.sub(r"\\\$\\\{.*?\\\}", r"[\\w ]+", re.escape(template)) for template in templates]
     return keys - {"regression"}, patterns
 
 

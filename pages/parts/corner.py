@@ -47,6 +47,7 @@ def keys() -> list[tuple[str, str]]:
         ("Tab", _("To the next control; Shift and Tab to the one before")),
         ("Enter", _("Press the button or open the list that is marked")),
         (_("Arrow keys"), _("Choose in a list, or go up and down by a step in a number's field")),
+        (_("Arrow keys"), _("In the network: to the next neuron; Enter enlarges it, Esc puts it back")),
     ]
 
 
