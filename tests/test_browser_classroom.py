@@ -13,6 +13,38 @@ pytestmark = [
 ]
 
 
+def test_a_teachers_link_is_made_and_opened_by_a_student(visit):
+    teacher = visit("hide=optimizer,network&lock=dataset&dataset=circles")
+    page = teacher.page
+    teacher.click("For teachers")
+    page.get_by_label("Task").fill("Which features\nseparate <b>them</b>?")
+    page.get_by_label("Task").press("Control+Enter")
+    teacher.idle()
+    link = page.locator("code", has_text="task=").inner_text()
+    student = visit(link.partition("?")[2])
+    for _ in "open", "reload":
+        page = student.page
+        expect(page.locator(".toytrain-task")).to_have_text("Which features\nseparate <b>them</b>?")
+        expect(page.get_by_label("dataset", exact=True)).to_be_disabled()
+        expect(page.get_by_label("dataset", exact=True)).to_have_value("circles")
+        expect(page.get_by_label("optimizer", exact=True)).to_have_count(0)
+        expect(page.locator(".toytrain-boundary").first).to_be_visible()
+        expect(page.locator(".toytrain-network")).to_have_count(0)
+        expect(student.button("For teachers")).to_have_count(0)
+        student.reload()
+    student.train(5)
+    student.click("Reset")
+    student.until(f"{LIVE}.dataset.step === '0'")
+    page.get_by_test_id("stTopNavLink").filter(has_text="Data").click()
+    page.get_by_role("radio", name="Own points").wait_for()
+    expect(page.get_by_label("dataset", exact=True)).to_be_disabled()
+    page.get_by_test_id("stTopNavLink").filter(has_text="Train").click()
+    student.ready()
+    assert student.query["lock"] == "dataset"
+    assert student.query["hide"].endswith("teachers")
+    expect(page.locator(".toytrain-task")).to_be_visible()
+
+
 def test_a_teacher_presents_and_steps_with_the_keyboard_alone(visit):
     visitor = visit("hidden=4")
     page = visitor.page
