@@ -112,6 +112,7 @@ export class Network {
   restyle(theme) {
     this.#theme = theme;
     if (!this.#run) return;
+    this.#place();
     this.#paintFeatures();
     this.#paintMaps();
     this.#compose();
@@ -164,7 +165,7 @@ export class Network {
   /** Finds a place for every tile, line and button. */
   #place() {
     if (!this.#run || !this.#size) return;
-    const layout = arrange(this.#counts, this.#size.width, this.#size.height);
+    const layout = arrange(this.#counts, this.#size.width, this.#size.height, this.#theme.scale);
     this.#layout = layout;
     const { features, all_features: all, layers } = this.#net;
     this.#lines = layers.map((name, layer) => {
@@ -313,7 +314,7 @@ export class Network {
   }
 
   #paintLabels(context) {
-    const { text, font } = this.#theme;
+    const { text, font, scale } = this.#theme;
     const { all_features: all, features } = this.#net;
     const wanted = this.#settings?.features ?? features;
     context.font = `${FONT_SIZE * this.#theme.scale}px ${font}`;
