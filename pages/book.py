@@ -156,6 +156,8 @@ def show_section(section: Section, reader: Reader, rows: list[Row], source: str)
         for sentence in errors_of(section, reader):
             st.error(controls.escaped(said(sentence)))
         st.html(table(rows, title))
+        if key == "distributed" and reader.has_real_ranks:
+            st.caption(_("The losses came from processes of their own, joined by gloo."))
         show_log(section, reader)
         show_link(key)
 
@@ -186,6 +188,10 @@ def show_link(key: str) -> None:
     links = {
         "dataset": ("data.py", _("Look at other data, or bring your own, on the data page")),
         "accuracy": ("predict.py", _("Ask your own run for predictions on the predict page")),
+        "mistakes": (
+            "mistakes.py",
+            _("Make each mistake yourself, right beside wrong, on the mistakes page"),
+        ),
         "saving": ("checkpoint.py", _("Save your own run, or load a file, on the checkpoint page")),
         "distributed": ("distributed.py", _("Step the ranks one by one on the distributed page")),
     }

@@ -17,10 +17,10 @@ st.navigation(
         st.Page("lessons.py", title=_("Lessons")),
         st.Page("data.py", title=_("Data")),
         st.Page("predict.py", title=_("Predict")),
-        st.Page("checkpoint.py", title=_("Checkpoint")),
-        st.Page("distributed.py", title=_("Distributed")),
         st.Page("book.py", title=_("Book")),
         st.Page("mistakes.py", title=_("Mistakes")),
+        st.Page("checkpoint.py", title=_("Checkpoint")),
+        st.Page("distributed.py", title=_("Distributed")),
     ],
     position="top",
 ).run()

@@ -5,6 +5,7 @@ import ast
 import inspect
 import json
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -332,6 +333,18 @@ def test_what_cannot_be_computed_is_said_at_its_place(pool):
     wait_until(lambda: not reader.running, 60)
     assert "full batch" in reader.answers["distributed", "two_processes"].error
     assert reader.answers["distributed", "one_process"].computed
+
+
+def test_a_process_that_cannot_be_started_is_said_and_the_rest_is_computed(pool, monkeypatch):
+    def refuse(*arguments, **named):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    reader = pool.reader()
+    reader.run(["dataloader"], Settings())
+    wait_until(lambda: not reader.running, 30)
+    assert "press Run again" in reader.answers["dataloader", "list_batches_from_a_process"].error
+    assert reader.answers["dataloader", "list_batches"].computed
 
 
 def test_nothing_is_left_of_a_reader_that_is_stopped(pool):

@@ -22,7 +22,9 @@ CASES = range(1, 400)
 def pool():
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TOYTRAIN_RUNS", "")
-        yield engine.start(workers=1)
+        pool = engine.start(workers=1)
+        wait_until(lambda: pool.warm, 60, "the engine is warm")
+        yield pool
         engine.stop()
 
 

@@ -65,7 +65,9 @@ def test_nothing_is_translated_that_nobody_says(code):
 
 
 def test_every_japanese_letter_is_in_the_font_that_is_sent_along():
-    letters = {letter for message in catalog("ja") for letter in str(message.string) if ord(letter) >= 0x3000}
+    lessons = [path.read_text(encoding="utf-8") for path in (messages.ROOT / "lessons/ja").glob("*.md")]
+    texts = [str(message.string) for message in catalog("ja")] + lessons
+    letters = {letter for text in texts for letter in text if ord(letter) >= 0x3000}
     beyond_level_1 = {letter for letter in letters if letter.encode("euc_jp")[0] - 0xA0 > 47}
     assert letters
     assert beyond_level_1 == set()

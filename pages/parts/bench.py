@@ -17,7 +17,7 @@ from .words import _, said
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 NO_MISTAKE = "none"
 MOST_CASES = 9999
-OPEN_WITHIN = 20.0  # seconds, in which the engine may have to warm up first
+OPEN_WITHIN = 60.0  # seconds, in which the engine may have to warm up first
 SEEDS = 1000
 SPEEDS = (2, 10, 50, 0)  # batches per second; 0: as fast as it goes
 DEFAULT_SPEED = 50

@@ -64,13 +64,19 @@ class Reader:
     @property
     def waiting(self) -> set[Experiment]:
         """The experiments that are still to be answered."""
-        return set(self._reading.waiting) if self._reading else set()
+        reading = self._reading
+        return set(reading.waiting) if reading else set()
 
     @property
     def progress(self) -> tuple[int, int]:
         """How many experiments have been answered since Run was pressed, of how many."""
         reading = self._reading
         return (reading.total - len(reading.waiting), reading.total) if reading else (0, 0)
+
+    @property
+    def has_real_ranks(self) -> bool:
+        """Whether any of the present figures came from ranks that were processes."""
+        return any(answer.real for answer in list(self.answers.values()))
 
     def run(self, sections: Iterable[str], settings: Settings, real: bool = False) -> None:
         """Compute these sections with these Settings, and those that are still under way.
@@ -138,6 +144,8 @@ class _Reading:
                 self._try(experiment, self._compute)
         if by_process:
             self._read_by_process(by_process)
+        for experiment in set(by_process) & set(self.waiting):
+            self._tell(experiment, error="The process that loads the batches has ended; press Run again.")
         for experiment in trained_by_ranks:
             self._try(experiment, self._train_ranks, real=True)
 
@@ -175,6 +183,8 @@ class _Reading:
                 return
         try:
             self._read_lines(experiments)
+        except (OSError, ValueError):  # no process could be started, or what it said is no JSON
+            traceback.print_exc()
         finally:
             _places.release()
 
@@ -197,10 +207,10 @@ class _Reading:
         too_long.daemon = True
         too_long.start()
         left = list(experiments)
-        with process:
-            for line in process.stdout or ():
-                answer = json.loads(line)
-                self._tell(left.pop(0), answer.get("computed"), answer.get("error", ""))
-        too_long.cancel()
-        for experiment in left:
-            self._tell(experiment, error="The process that loads the batches has ended; press Run again.")
+        try:
+            with process:
+                for line in process.stdout or ():
+                    answer = json.loads(line)
+                    self._tell(left.pop(0), answer.get("computed"), answer.get("error", ""))
+        finally:
+            too_long.cancel()
