@@ -750,7 +750,7 @@ def watch(socket, frames, flying):
 
     def sent(message):
         nonlocal in_flight
-        in_flight -= message.startswith("ok")  # "show" takes nothing for drawn
+        in_flight -= str(message).startswith("ok")  # "show" answers no frame
 
     socket.on("framereceived", received)
     socket.on("framesent", sent)
