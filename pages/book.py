@@ -188,6 +188,10 @@ def show_link(key: str) -> None:
     links = {
         "dataset": ("data.py", _("Look at other data, or bring your own, on the data page")),
         "accuracy": ("predict.py", _("Ask your own run for predictions on the predict page")),
+        "mistakes": (
+            "mistakes.py",
+            _("Make each mistake yourself, right beside wrong, on the mistakes page"),
+        ),
         "saving": ("checkpoint.py", _("Save your own run, or load a file, on the checkpoint page")),
         "distributed": ("distributed.py", _("Step the ranks one by one on the distributed page")),
     }

@@ -217,7 +217,8 @@ def show_steps(here: session.Session) -> None:
         if run.playing:
             st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
                       on_click=session.attempt, args=(run.pause,))  # fmt: skip
-        st.button(_("Step batch"), key="step_batch", shortcut="B", type="primary",
+        st.button(_("Step batch"), key="step_batch", shortcut="B",
+                  type="secondary" if run.playing else "primary",
                   disabled=ended or screen.locks("step_batch"),
                   on_click=session.attempt, args=(run.step_batch,),
                   help=_("Train on one batch and stand still."))  # fmt: skip

@@ -748,9 +748,9 @@ def watch(socket, frames, flying):
         flying.append(in_flight)
         frames.append(message)
 
-    def sent(_):
+    def sent(message):
         nonlocal in_flight
-        in_flight -= 1
+        in_flight -= str(message).startswith("ok")  # "show" answers no frame
 
     socket.on("framereceived", received)
     socket.on("framesent", sent)

@@ -88,6 +88,7 @@ def test_an_xor_is_drawn_trained_and_separated(visit):
     assert {row[2] for row in rows_in(visitor)} == {"0", "1"}
     visitor.page.get_by_text("Train on them").click()
     visitor.ready()
+    assert visitor.page.locator("[data-testid=stSidebar] input").first.input_value() == "own"
     visitor.play(until_step=600)
     visitor.pause()
     visitor.until(f"{LIVE}.dataset.drawn > 0")

@@ -44,9 +44,9 @@ def pool():
 class Page:
     """The predict page of a visitor whose run has trained some batches."""
 
-    def __init__(self, config, steps):
+    def __init__(self, config, steps, **query):
         self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in config.to_texts().items():
+        for name, text in (config.to_texts() | query).items():
             self.app.query_params[name] = text
         self.app.run()
         for _ in range(steps):
@@ -157,6 +157,29 @@ def test_an_untrained_and_a_diverged_run_show_what_they_predict(open_page):
     page = open_page(diverged, 30)
     assert page.run.status == "diverged"
     assert len(page.rows) == 40
+
+
+def test_who_watches_sees_the_predictions_and_steers_nothing(open_page):
+    run = open_page(BLOBS, 4).run
+    app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
+    app.query_params["watch"] = run.stream_token
+    app.run()
+    app.switch_page("predict.py").run()  # a link leaves the query behind
+    assert not app.exception
+    assert "You are watching somebody's run" in app.caption[0].value
+    assert not {"Play", "Step batch"} & {button.label for button in app.button}
+    assert (
+        app.dataframe[0].value["row"].tolist()
+        == evaluate_part(trained(BLOBS, 4), "test").worst_first.tolist()
+    )
+
+
+def test_what_a_teacher_hides_and_locks_holds_here_too(open_page):
+    page = open_page(BLOBS, 4, hide="step_epoch", lock="play")
+    found = {button.label: button.disabled for button in page.app.button}
+    assert found["Play"]
+    assert not found["Step batch"]
+    assert "Step epoch" not in found
 
 
 # One point, over HTTP

@@ -1,7 +1,9 @@
 """Several servers behind one proxy: each under a path of its own, and no run on two of them at once."""
 
 import os
+import re
 import time
+import tomllib
 
 import pytest
 from conftest import ROOT
@@ -94,3 +96,31 @@ def test_every_route_of_the_live_views_lies_under_the_path_of_the_server(python,
     )
     finished = python("-c", code, cwd=ROOT)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_each_server_of_the_compose_file_has_its_name_its_path_and_its_place_in_the_proxy():
+    compose, proxy = (ROOT / name for name in ("compose.yaml", "deploy/nginx.conf"))
+    servers = re.findall(
+        r"BASE_URL_PATH: (\w+), TOYTRAIN_REPLICA: (\w+), TOYTRAIN_ENTRANCE: /,", compose.read_text()
+    )
+    assert servers
+    for path, name in servers:
+        assert path == name
+        assert f"location /{path}/ {{ proxy_pass http://{name}:8501; }}" in proxy.read_text()
+    visitors = re.search(r"split_clients .*?\{(.*?)\}", proxy.read_text(), re.DOTALL)[1]
+    assert re.findall(r"(\w+);", visitors) == [name for _, name in servers]
+
+
+def test_the_proxy_lets_files_through_that_the_server_takes():
+    taken = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]["maxUploadSize"]
+    let_through = re.search(r"client_max_body_size (\d+)m;", (ROOT / "deploy/nginx.conf").read_text())[1]
+    assert int(let_through) > taken
+
+
+def test_the_image_holds_the_app_and_nothing_of_it_is_kept_from_the_builder():
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    assert names >= {"requirements.txt", "app.py", "classroom.toml", ".streamlit", "pages", "toytrain"}
+    assert all((ROOT / name).exists() for name in names)
+    sent = (ROOT / ".dockerignore").read_text().split("\n")
+    assert {f"!{name}" for name in names} <= set(sent)

@@ -20,6 +20,7 @@ PAGES = [
 ]
 SAID = ("label", "help", "placeholder", "body", "value", "caption", "title", "alt", "options")
 UNSAID = {"code", "html", "text_input", "text_area", "number_input", "json"}  # what they hold is data
+LESSONS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "lessons").glob("*.md"))
 # Names of the program, numbers, formulas and symbols are the same in every language.
 WORD = re.compile(r"[a-zA-Z]{2,} [a-zA-Z]{2,}")
 
@@ -74,9 +75,9 @@ def unmarked(page):
                 continue
             found = getattr(element, name, None) if element.type not in {"code", "html"} else None
             for text in found if isinstance(found, list | tuple) else [found]:
-                if isinstance(text, str) and WORD.search(
-                    re.sub(r"⟦.*⟧|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)
-                ):
+                if not isinstance(text, str) or text.strip("*0123456789. ") in LESSONS:  # files of their own
+                    continue
+                if WORD.search(re.sub(r"⟦.*⟧|`[^`]*`|\$[^$]*\$", "", text, flags=re.DOTALL)):
                     yield element.type, name, text
 
 

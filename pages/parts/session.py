@@ -59,7 +59,8 @@ class Session:
     distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
     holds own points before a run takes them, `upload` the file that some may come from. `reader`
     computes the figures of the book page. `chosen` is the data point picked last from the table of
-    predictions, and the number of that pick. `bench` is the mistake lab.
+    predictions, and the number of that pick. `bench` is the mistake lab, `page` the path of the page they are
+    on.
     """
 
     config: Config
@@ -79,6 +80,7 @@ class Session:
     reader: Reader | None = None
     owner: str = ""
     chosen: dict[str, int] | None = None
+    page: str = ""
     draft: Draft = field(default_factory=Draft)
     upload: Upload = field(default_factory=Upload)
     bench: Bench = field(default_factory=Bench)
@@ -181,8 +183,17 @@ def open_page() -> Session:
         st.error(said(str(error)))
         st.button(_("Try again"), type="primary")
         st.stop()
+    _arrive(session, urlsplit(st.context.url or "").path)
     _write_address(session)
     return session
+
+
+def _arrive(session: Session, page: str) -> None:
+    """Make new widgets on another page: there Streamlit has no value for one of a key that it knows."""
+    if page != session.page:
+        session.page = page
+        for name in FIELDS:
+            session.show_again(name)
 
 
 def opened() -> Session | None:

@@ -1,7 +1,7 @@
 // A chart of a server's view: one figure of Plotly beside the loss, drawn a few times a second while it is open.
 //
-// What is drawn is said by a subclass: `traces(run)`, `layout(run)`, `says(run)` (what the picture shows now, in words)
-// and `isEmpty(run)` with the word of the sentence that then stands there.
+// What is drawn is said by a subclass: `traces(run)`, `layout(run)`, `says(run)` (what the picture shows now in words,
+// as [text, colour or null] each: they are its legend too) and `missing(run)` (why there is nothing to draw, or "").
 
 import { atMostEvery, h, loadScript, setText } from "./dom.js";
 
@@ -47,8 +47,8 @@ export class FigureView {
     this.header.append(this.tools);
     this.element = h("section", { class: "toytrain-block toytrain-figure-view" },
       this.header,
-      h("p", { class: "toytrain-explains", title: explains }, explains),
-      this.#says,
+      h("div", { class: "toytrain-about" }, this.#says,
+        h("p", { class: "toytrain-explains", title: explains }, explains)),
       h("div", { class: "toytrain-chart" }, this.#plot, this.#placeholder));
     this.#placeholder.textContent = word("warming");
     this.#resizes.observe(this.#plot);
@@ -95,9 +95,14 @@ export class FigureView {
     this.#placeholder.hidden = !missing;
     this.#plot.style.visibility = missing ? "hidden" : "visible";
     setText(this.#placeholder, missing);
-    const says = missing || this.says(run);
-    setText(this.#says, missing ? "" : says);
-    this.#describe(says);
+    const parts = missing ? [] : this.says(run);
+    const texts = parts.map(([text]) => text).join(" · ");
+    if (this.#says.dataset.says !== texts) {
+      this.#says.dataset.says = texts;
+      this.#says.replaceChildren(...parts.map(([text, colour]) => h("span", { class: "toytrain-key" },
+        colour ? h("span", { class: "toytrain-swatch", style: `background: ${colour}` }) : "", text)));
+    }
+    this.#describe(missing || texts);
     if (missing) return;
     const { text, background, font, scale } = this.theme;
     const quiet = `rgba(${text}, 0.72)`;

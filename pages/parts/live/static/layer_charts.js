@@ -37,10 +37,10 @@ export class RatesChart extends FigureView {
   }
 
   says({ arrays: { rates }, head }) {
-    return this.word("rates_say", {
+    return [[this.word("rates_say", {
       rate: figures.learningRate(head.learning_rate), step: figures.count(head.step),
       changes: figures.count(rates.length / 2 - 1),
-    });
+    }), LAYER_COLOURS[0]]];
   }
 }
 
@@ -58,9 +58,9 @@ export class WeightsChart extends FigureView {
   }
 
   says({ arrays: { weight_reach: reach } }) {
-    const layers = [...reach].map((size, layer) =>
-      this.word("layer_within", { layer: layerName(this.word, layer, reach.length), reach: figures.short(size) }));
-    return layers.join(" · ");
+    return [...reach].map((size, layer) => [this.word("layer_within", {
+      layer: layerName(this.word, layer, reach.length), reach: figures.short(size),
+    }), LAYER_COLOURS[layer]]);
   }
 }
 
@@ -98,9 +98,6 @@ export class GradientsChart extends FigureView {
     if (!this.#overTime) return beside(this, reach);
     return {
       hovermode: "x unified",
-      showlegend: true,
-      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
-      margin: { l: 52, r: 10, t: 22, b: 38, autoexpand: false },
       xaxis: this.axis({ title: { text: this.word("batches"), standoff: 4 }, tickformat: ",d" }),
       yaxis: this.axis({ type: "log", title: { text: this.word("norm"), standoff: 4 }, exponentformat: "power",
         nticks: 5 }),
@@ -109,9 +106,9 @@ export class GradientsChart extends FigureView {
 
   says({ arrays: { gradient_norms: norms, gradient_reach: reach } }) {
     const last = norms.subarray(norms.length - reach.length);
-    return [...last].map((norm, layer) => this.word("layer_norm", {
+    return [...last].map((norm, layer) => [this.word("layer_norm", {
       layer: layerName(this.word, layer, reach.length), norm: figures.short(norm),
-    })).join(" · ");
+    }), LAYER_COLOURS[layer]]);
   }
 }
 
@@ -156,8 +153,9 @@ export class ActivityChart extends FigureView {
     let first = 0;
     return [...widths].map((width, layer) => {
       const dead = activity.subarray(first, (first += width)).reduce((count, share) => count + (share === 0), 0);
-      return this.word("layer_dead", { layer: layerName(this.word, layer, widths.length + 1), dead, width });
-    }).join(" · ");
+      const name = layerName(this.word, layer, widths.length + 1);
+      return [this.word("layer_dead", { layer: name, dead, width }), LAYER_COLOURS[layer]];
+    });
   }
 }
 
@@ -178,15 +176,13 @@ function histograms(counts, reach) {
 /** The axes of such charts side by side, each under the name of its layer. */
 function beside(view, reach) {
   const width = (1 - GAP * (reach.length - 1)) / reach.length;
-  const layout = { bargap: 0, margin: { l: 10, r: 10, t: 20, b: 22, autoexpand: false }, annotations: [] };
+  const layout = { bargap: 0, margin: { l: 10, r: 10, t: 6, b: 22, autoexpand: false } };
   reach.forEach((size, layer) => {
     const from = layer * (width + GAP);
     const domain = [from, Math.min(1, from + width)];
     const [x, y] = [`x${layer + 1}`, `y${layer + 1}`];
     layout[`xaxis${layer + 1}`] = view.axis({ domain, range: [-size, size], nticks: 5, anchor: y, showgrid: false });
     layout[`yaxis${layer + 1}`] = view.axis({ anchor: x, showticklabels: false, rangemode: "tozero", nticks: 4 });
-    layout.annotations.push({ text: layerName(view.word, layer, reach.length), xref: "paper", yref: "paper",
-      x: (domain[0] + domain[1]) / 2, y: 1, yanchor: "bottom", showarrow: false, font: { size: 11 } });
   });
   return layout;
 }

@@ -31,6 +31,7 @@ class PredictViews {
   #host;
   #component;
   #word;
+  #theme;
   #views = null;
   #run = null;
   #place = null; // {x1, x2, point, target}: what is traced
@@ -65,7 +66,7 @@ class PredictViews {
     const { data } = component;
     this.#component = component;
     if (!before || JSON.stringify(data.words) !== JSON.stringify(before.words)) this.#build(data);
-    else this.#views.boundary.restyle(readTheme(this.#host));
+    else this.#restyle();
     this.#status.rendered(data.status);
     if (data.stream !== this.#streamPath) this.#connect(data.stream);
     if (data.chosen && data.chosen.number !== before?.chosen?.number && before) this.#chooseRow(data.chosen.point);
@@ -84,7 +85,8 @@ class PredictViews {
   #build({ words }) {
     this.#views?.boundary.unmount();
     const word = (this.#word = translator(words));
-    const context = { word, preferences: loadPreferences(), theme: readTheme(this.#host) };
+    this.#theme = readTheme(this.#host);
+    const context = { word, preferences: loadPreferences(), theme: this.#theme };
     this.#views = {
       boundary: new Boundary({
         ...context, pick: (place) => this.#choose({ ...place, target: this.#labelOf(place.point) }),
@@ -99,6 +101,12 @@ class PredictViews {
     setText(this.#state, word("warming"));
     setText(this.#connection, word("connection_lost"));
     if (this.#run) this.#drawAll();
+  }
+
+  #restyle() {
+    this.#theme = readTheme(this.#host);
+    this.#views.boundary.restyle(this.#theme);
+    if (this.#trace) this.#drawTrace();
   }
 
   #connect(path) {
@@ -179,7 +187,7 @@ class PredictViews {
 
   #explain(neuron) {
     this.#neuron = neuron;
-    if (this.#trace) this.#views.trace.draw(this.#trace, neuron);
+    if (this.#trace) this.#views.trace.draw(this.#trace, neuron, this.#theme);
     this.#ask();
   }
 
@@ -230,7 +238,7 @@ class PredictViews {
   }
 
   #drawTrace() {
-    this.#views.trace.draw(this.#trace, this.#neuron);
+    this.#views.trace.draw(this.#trace, this.#neuron, this.#theme);
     this.#views.outputs.draw(this.#trace, this.#place.target);
     this.#root.dataset.traced = this.#trace.step;
     const says = this.#sentence();

@@ -3,7 +3,7 @@
 
 import { h, setText } from "./dom.js";
 import * as figures from "./figures.js";
-import { classColour } from "./palette.js";
+import { signColours } from "./palette.js";
 
 const STRONGEST = 0.55; // of a value's colour behind its number
 const TERMS = 6; // written out of a long sum: the largest
@@ -47,11 +47,11 @@ export class TraceView {
   }
 
   /** @param trace of readTrace; @param {[number, number]} neuron the chosen stage and index */
-  draw(trace, neuron) {
+  draw(trace, neuron, theme) {
     this.#trace = trace;
     const shape = trace.stages.map(({ kind, values }) => `${kind} ${values.length}`).join();
     if (shape !== this.#shape) this.#build(shape);
-    trace.stages.forEach((stage, at) => this.#strips[at].draw(stage, at === neuron[0] ? neuron[1] : null));
+    trace.stages.forEach((stage, at) => this.#strips[at].draw(stage, at === neuron[0] ? neuron[1] : null, theme));
     this.#explain(neuron);
   }
 
@@ -162,18 +162,19 @@ class Strip {
     this.element.append(grid);
   }
 
-  draw({ values }, chosen) {
+  draw({ values }, chosen, theme) {
     if (this.#kind === "ReLU") {
       const zeros = values.reduce((count, value) => count + (value === 0), 0);
       setText(this.#zeros, this.#word("zeros", { zeros, width: values.length }));
     }
     const greatest = values.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
+    const { negative, positive } = signColours(theme);
     this.#cells.forEach(({ cell, number }, neuron) => {
       const value = values[neuron];
       setText(number, figures.value(value));
       cell.title = figures.exact(value);
       const share = greatest > 0 && Number.isFinite(greatest) ? Math.abs(value) / greatest : 0;
-      const colour = classColour(value < 0 ? 0 : 1); // blue and orange, as signs have them everywhere
+      const colour = value < 0 ? negative : positive;
       cell.style.background = share ? `rgb(${colour.join(" ")} / ${(STRONGEST * share).toFixed(3)})` : "";
       cell.classList.toggle("toytrain-value-zero", value === 0);
       cell.setAttribute("aria-selected", String(neuron === chosen));
