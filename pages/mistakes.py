@@ -169,6 +169,9 @@ def show_strip(bench: Bench, run: LabRun, scripts: dict[str, str]) -> None:
     st.button(_("Reset"), key="bench_reset", shortcut="X", on_click=session.attempt,
               args=(session.start_experiment_again,), type="primary" if over else "secondary",
               help=_("From the start, with the same seed."))  # fmt: skip
+    if not bench.case:
+        st.button(_("New seed"), key="bench_seed", shortcut="N", on_click=bench.new_seed,
+                  help=_("A new run with other weights and another order of the batches."))  # fmt: skip
     speed = st.selectbox(
         _("Speed"),
         benches.SPEEDS,

@@ -216,6 +216,15 @@ def test_a_step_of_the_wrong_side_is_the_same_share_of_an_epoch():
     assert experiment.wrong.epoch == experiment.right.epoch == experiment.config.epochs
 
 
+@pytest.mark.parametrize("name", ["no_zero_grad", "learning_rate_too_low", "batch_norm_tiny_batches"])
+def test_an_experiment_ends_also_where_a_side_diverges(name):
+    config = Config(dataset="xor", learning_rate=100, optimizer="sgd", momentum=0.99, hidden=(8,), epochs=4)
+    experiment = trained(name, config)
+    assert experiment.finished
+    for side in experiment.sides.values():
+        assert side.epoch == 4 or side.diverged.startswith("Diverged at epoch")
+
+
 # Bad input
 
 

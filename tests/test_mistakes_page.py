@@ -187,6 +187,13 @@ def test_a_reset_begins_again_from_the_seed(page):
     assert lab.run.look("").wrong.losses == first
 
 
+def test_another_seed_gives_both_sides_other_weights(page):
+    lab = page()
+    lab.click("New seed")
+    assert lab.run.config.seed == 124
+    assert lab.address["mistake_seed"] == "124"
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

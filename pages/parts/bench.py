@@ -162,6 +162,10 @@ class Bench:
         self.run = new
         return new
 
+    def new_seed(self) -> None:
+        """The same mistake from other weights."""
+        self.seed = (self.seed + 1) % 2**32
+
     # Mysteries
 
     def open_case(self, case: int = 0) -> None:

@@ -89,4 +89,5 @@ html {{ font-size: {16 * LARGE}px !important; }}
 .stMainBlockContainer.stMainBlockContainer {{ padding: 0.5rem 3.5rem 0; }}
 .st-key-corner {{ top: 0.5rem; right: 0.75rem; }}
 .stMain kbd {{ display: none; }}
+.toytrain-live.toytrain-live {{ --toytrain-above: 6rem; --toytrain-around: 23rem; }}
 </style>"""

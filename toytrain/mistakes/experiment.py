@@ -72,7 +72,8 @@ class Experiment:
 
     @property
     def steps(self) -> int:
-        return self.right.steps
+        """Steps that both sides have taken."""
+        return self.right.steps - self._wrong_is_behind
 
     @property
     def epoch(self) -> int:
@@ -94,12 +95,16 @@ class Experiment:
     def ended(self) -> bool:
         return self.finished
 
-    def step(self) -> None:
-        """One batch on the right side, and on the wrong one as many as come to the same share of an epoch."""
+    @property
+    def _wrong_is_behind(self) -> bool:
+        """Whether the wrong side has a batch left before it has come to the same share of an epoch."""
         right, wrong = self.right, self.wrong
-        right.step()
-        while not wrong.ended and (wrong.steps + 1) * right.batches <= right.steps * wrong.batches:
-            wrong.step()
+        within = (wrong.steps + 1) * right.batches <= right.steps * wrong.batches
+        return not wrong.ended and (right.ended or within)
+
+    def step(self) -> None:
+        """One batch on the side whose turn it is: many small ones on the wrong side are as many turns."""
+        (self.wrong if self._wrong_is_behind else self.right).step()
 
     def advance(self, steps: int | None = None, seconds: float | None = None) -> Position:
         """Train for so many batches or so many seconds, whichever ends first, but one batch at the least."""
@@ -115,6 +120,6 @@ class Experiment:
         """Where the right side stands."""
         right = self.right
         return Position(
-            right.steps, right.epoch, right.batch, right.batches,
+            self.steps, right.epoch, right.batch, right.batches,
             right.steps * self.config.batch_size, self.config.learning_rate,
         )  # fmt: skip

@@ -468,7 +468,8 @@ export class Boundary {
       : this.#word("neuron", { layer: name, index }));
   }
 
-  // The weights that lead to the enlarged neuron and its bias, each a button that opens the editor.
+  // The weights that lead to the enlarged neuron, its bias and what batch norm makes of it: each a button that opens the
+  // editor.
   #fillWeights() {
     const { neuron } = this.#stage;
     if (!neuron) return this.#weights.replaceChildren();
@@ -478,8 +479,18 @@ export class Boundary {
     this.#weights.setAttribute("aria-label", this.#word("weights_of", { layer: name, index: neuron.index }));
     this.#weights.replaceChildren(
       this.#weightButton(`${name}.bias`, [neuron.index], this.#word("bias")),
-      ...sources.map((source, i) => this.#weightButton(`${name}.weight`, [neuron.index, i], String(source))));
+      ...sources.map((source, i) => this.#weightButton(`${name}.weight`, [neuron.index, i], String(source))),
+      ...this.#normsAfter(name).map((key) => this.#weightButton(key, [neuron.index], key)));
     this.#showWeights();
+  }
+
+  /** The parameters of the batch norm that follows a layer. */
+  #normsAfter(layer) {
+    const { parameters, layers } = this.#run.spec.network;
+    const keys = parameters.map(([key]) => key);
+    const following = keys.slice(keys.indexOf(`${layer}.bias`) + 1);
+    const next = following.findIndex((key) => layers.includes(key.slice(0, key.lastIndexOf("."))));
+    return next < 0 ? following : following.slice(0, next);
   }
 
   #weightButton(key, index, label) {
@@ -502,7 +513,8 @@ export class Boundary {
     const sources = layer === 0 ? features.length : hidden[layer - 1];
     [...this.#weights.children].forEach((button, i) => {
       const values = this.#run.parameter(button.dataset.key);
-      setText(button.lastChild, figures.weight(values?.[i === 0 ? index : index * sources + i - 1]));
+      const isWeight = i > 0 && i <= sources;
+      setText(button.lastChild, figures.weight(values?.[isWeight ? index * sources + i - 1 : index]));
     });
   }
 

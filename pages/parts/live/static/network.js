@@ -18,7 +18,7 @@ const WIDTHS = [0.5, 1, 1.75, 2.75, 4];
 const STRENGTHS = { few: [0.2, 0.35, 0.55, 0.75, 0.95], many: [0.05, 0.12, 0.28, 0.55, 0.9] };
 const MANY = 150; // weights of a layer
 const MOST_LINES = 600; // of a layer: of more only the strongest are drawn
-const OPAQUE_LINES = 120; // of one kind: more of them shine through one another, or they would be one plane
+const OPAQUE_LINES = 15; // of one kind: more of them are thinner and paler, or they would be one plane
 const WEAKEST = 0.02; // of the strongest: less is no line
 const ASIDE = 0.2; // how much of the others shows beside one neuron's lines
 
@@ -112,6 +112,7 @@ export class Network {
   restyle(theme) {
     this.#theme = theme;
     if (!this.#run) return;
+    this.#place();
     this.#paintFeatures();
     this.#paintMaps();
     this.#compose();
@@ -164,7 +165,7 @@ export class Network {
   /** Finds a place for every tile, line and button. */
   #place() {
     if (!this.#run || !this.#size) return;
-    const layout = arrange(this.#counts, this.#size.width, this.#size.height);
+    const layout = arrange(this.#counts, this.#size.width, this.#size.height, this.#theme.scale);
     this.#layout = layout;
     const { features, all_features: all, layers } = this.#net;
     this.#lines = layers.map((name, layer) => {
@@ -248,7 +249,7 @@ export class Network {
       const level = key % 10;
       const own = key >= 100;
       const { path, count } = bundles.get(key);
-      const crowd = Math.min(1, OPAQUE_LINES / count);
+      const crowd = Math.min(1, Math.sqrt(OPAQUE_LINES / count));
       const aside = chosen !== null ? ASIDE : 1;
       context.globalAlpha = own ? STRENGTHS.few[level] : strengths[level] * crowd * aside;
       context.strokeStyle = css(key % 100 >= 10 ? colours.negative : colours.positive);
@@ -313,7 +314,7 @@ export class Network {
   }
 
   #paintLabels(context) {
-    const { text, font } = this.#theme;
+    const { text, font, scale } = this.#theme;
     const { all_features: all, features } = this.#net;
     const wanted = this.#settings?.features ?? features;
     context.font = `${FONT_SIZE * this.#theme.scale}px ${font}`;

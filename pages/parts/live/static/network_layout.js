@@ -16,18 +16,20 @@ const spaceBetween = (size) => Math.max(2, Math.round(size * 0.18));
 
 /**
  * @param counts neurons per column: [features, ...hidden, outputs]
+ * @param scale how much larger than usual the page's type is
  * @returns {{size, columns: {left, right, top, center, tiles: {x, y, size}[]}[]}} x, y: a tile's upper left corner
  */
-export function arrange(counts, width, height) {
-  const room = { width: width - INPUT_LABEL - OUTPUT_LABEL, height: height - HEAD - 2 };
-  let size = LARGEST;
+export function arrange(counts, width, height, scale = 1) {
+  const before = INPUT_LABEL * scale;
+  const room = { width: width - before - OUTPUT_LABEL * scale, height: height - HEAD * scale - 2 };
+  let size = Math.round(LARGEST * scale);
   while (size > SMALLEST && !fits(counts, size, room)) size -= 1;
   const folded = foldAll(counts, size, room.height);
   const used = folded.reduce((sum, { width: own }) => sum + own, 0);
   const gap = Math.max(gapBeside(SMALLEST), (room.width - used) / (counts.length - 1));
-  let left = INPUT_LABEL;
+  let left = before;
   const columns = folded.map(({ count, rows, step, width: own }) => {
-    const top = HEAD + Math.max(0, (room.height - (rows * step - (step - size))) / 2);
+    const top = HEAD * scale + Math.max(0, (room.height - (rows * step - (step - size))) / 2);
     const start = left;
     left += own + gap;
     const tiles = Array.from({ length: count }, (_, i) => ({
