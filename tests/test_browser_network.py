@@ -126,7 +126,7 @@ def test_the_hidden_space_stands_in_the_boundarys_place(visit):
     visitor.until(f"{CANVAS}.toDataURL() !== '{components}'")
     assert visitor.page.get_by_label("Horizontal axis").input_value() == "0"
     visitor.click("Boundary")
-    visitor.until(f"{CANVAS}.getAttribute('aria-label').startsWith('Decision boundary')")
+    visitor.until(f"{CANVAS}.getAttribute('aria-label').startsWith('2 classes')")
 
 
 def test_who_only_watches_sees_the_network_and_changes_nothing(visit, visits, shared_server):

@@ -398,8 +398,8 @@ def test_a_run_that_nobody_looks_at_pauses_itself_and_says_so(make_pool, watchin
     watching(seen)
     unseen.play()
     seen.play()
+    wait_until(lambda: "nobody had looked" in unseen.note)
     wait_until(lambda: unseen.status == "paused")
-    assert "nobody had looked" in unseen.note
     assert seen.playing
     unseen.play()
     assert unseen.note == ""
