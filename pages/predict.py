@@ -118,7 +118,7 @@ def show_rows(run: Run, found: Evaluation, chooses: bool) -> None:
     }
     if chooses and not run.playing:  # of rows that change their order nobody could choose one
         first = len(order) if found.part == "test" else 0
-        shift = run.description["view"]["train_points"] if first and run.description else 0
+        shift = rows_of(run)["train"] if first else 0
         key = f"rows_{found.part}_{found.steps}"
         st.dataframe(columns, key=key, selection_mode="single-row",
                      on_select=partial(session.choose_point, key, [shift + int(row) for row in order]),
@@ -184,6 +184,12 @@ def heading(title: str, label: str, data, file_name: str) -> None:
                            type="tertiary", icon=":material/download:")  # fmt: skip
 
 
+def rows_of(run: Run) -> dict[str, int]:
+    """How many rows each part of the data has; none before the worker has made them."""
+    view = run.description["view"] if run.description else {}
+    return {part: view.get(f"{part}_points", 0) for part in PARTS}
+
+
 def number(form: str) -> Any:
     return st.column_config.NumberColumn(format=form)
 
@@ -209,6 +215,6 @@ names = {"test": _("Test data"), "train": _("Training data")}
 part = st.segmented_control(_("Data"), PARTS, default="test", required=True, key="predict_part",
                             persist_state="session", format_func=lambda part: names[part],
                             label_visibility="collapsed")  # fmt: skip
-slowly = run.config.points > MANY_ROWS
+slowly = sum(rows_of(run).values()) > MANY_ROWS
 looking = st.fragment(show_predictions, run_every=(1 + 2 * slowly) * LOOK_EVERY if run.playing else None)
 looking(run, part or "test", here, (run.status, chosen))
