@@ -230,10 +230,10 @@ def watched_run() -> Run | None:
     return run
 
 
-def saving_problem() -> str:
-    """The sentence that says why runs are not being saved, or nothing."""
+def saving_problem(run: Run) -> str:
+    """The sentence that says why a run is not being saved, or nothing."""
     saved_runs = engine.pool().saved_runs
-    return said(saved_runs.problem) if saved_runs else ""
+    return said(saved_runs.problem_of(run.id)) if saved_runs else ""
 
 
 def share_address() -> str:
