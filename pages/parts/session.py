@@ -577,7 +577,7 @@ def look_at_lesson(lesson: Lesson) -> bool:
     if session.lesson != lesson.name or session.done >= len(lesson.steps):
         return False
     step = lesson.steps[session.done]
-    what = (weakref.ref(run), run.history, step)  # of another of them all epochs are judged
+    what = (weakref.ref(run), run.history, step)  # where one of them is another, judging begins anew
     if session.judged.what != what:
         session.judged = Judged(what)
     tests = run.tests_after(session.judged.epochs)
