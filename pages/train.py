@@ -73,8 +73,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
     if here.screen.shows("download"):
         show_downloads(here)
 
-if session.saving_problem():
-    st.warning(controls.escaped(session.saving_problem()))
+if problem := session.saving_problem(here.run):
+    st.warning(controls.escaped(problem))
 if here.notices:
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 if here.pending:

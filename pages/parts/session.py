@@ -9,6 +9,7 @@ change waits for Reset, unless the run has not trained a batch yet.
 
 import contextlib
 import secrets
+import weakref
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,7 +27,7 @@ from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_r
 
 from . import lesson_files
 from .bench import Bench
-from .lesson_files import Lesson
+from .lesson_files import Judged, Lesson
 from .live.base import BASE
 from .own_points import Draft, Upload
 from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
@@ -70,6 +71,7 @@ class Session:
     lesson: str = ""
     done: int = 0
     passed: tuple[str, ...] = ()
+    judged: Judged = field(default_factory=Judged)
     half: dict[str, Any] | None = None
     half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
@@ -234,10 +236,10 @@ def watched_run() -> Run | None:
     return run
 
 
-def saving_problem() -> str:
-    """The sentence that says why runs are not being saved, or nothing."""
+def saving_problem(run: Run) -> str:
+    """The sentence that says why a run is not being saved, or nothing."""
     saved_runs = engine.pool().saved_runs
-    return said(saved_runs.problem) if saved_runs else ""
+    return said(saved_runs.problem_of(run.id)) if saved_runs else ""
 
 
 def share_address() -> str:
@@ -578,8 +580,13 @@ def look_at_lesson(lesson: Lesson) -> bool:
     run = session.run
     if session.lesson != lesson.name or session.done >= len(lesson.steps):
         return False
-    moments = lesson_files.moments(run.config, run.frame.header, run.tests, run.learning_rate)
-    if not lesson.steps[session.done].is_done(moments):
+    step = lesson.steps[session.done]
+    what = (weakref.ref(run), run.history, step)  # where one of them is another, judging begins anew
+    if session.judged.what != what:
+        session.judged = Judged(what)
+    tests = run.tests_after(session.judged.epochs)
+    moments = lesson_files.moments(run.config, run.frame.header, tests, run.learning_rate, session.judged)
+    if not step.is_done(moments):
         return False
     session.done += 1
     if session.done == len(lesson.steps) and lesson.name not in session.passed:
