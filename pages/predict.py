@@ -7,40 +7,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.parts import charts, controls, live, session, tables
+from pages.parts import charts, controls, live, session, strip, tables
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import prediction
-from pages.parts.screen import Screen
 from pages.parts.words import _
 from toytrain import ToytrainError
 from toytrain.engine import Run
 from toytrain.evaluation import PARTS, Evaluation
 
-ENDED = ("finished", "diverged", "failed")
 LOOK_EVERY = 1.0  # seconds between two looks at the data of a run that plays
 MANY_ROWS = 1000  # from which on it is looked at less often
 SHOWN_ROWS = 12  # of the table; the others are scrolled to
-
-
-def show_strip(run: Run, screen: Screen) -> None:
-    """Enough of the train page's buttons to see the predictions change, unless a teacher has hidden them."""
-
-    def button(name: str, label: str, does: Callable[[], None], **looks: Any) -> None:
-        if screen.shows(name):
-            disabled = screen.locks(name) or (run.status in ENDED and not run.playing)
-            st.button(label, on_click=session.attempt, args=(does,), disabled=disabled, **looks)
-
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if run.playing:
-            button("play", _("Pause"), run.pause, key="pause", icon=":material/pause:", type="primary",
-                   shortcut="P")  # fmt: skip
-        else:
-            button("play", _("Play"), run.play, key="play", icon=":material/play_arrow:", type="primary",
-                   shortcut="P")  # fmt: skip
-        button("step_batch", _("Step batch"), run.step_batch, key="step_batch", shortcut="B",
-               help=_("Train on one batch and stand still."))  # fmt: skip
-        button("step_epoch", _("Step epoch"), run.step_epoch, key="step_epoch", shortcut="E",
-               help=_("Train to the end of the epoch."))  # fmt: skip
 
 
 def show_predictions(
@@ -207,7 +184,10 @@ if watched is not None:
 else:
     here = session.open_page()
     run, chosen = here.run, here.chosen
-    show_strip(run, here.screen)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        strip.play(here)
+        strip.step_batch(here)
+        strip.step_epoch(here)
     for notice in here.notices:
         st.warning(controls.escaped(notice))
 prediction.show(run, chosen)

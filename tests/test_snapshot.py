@@ -89,26 +89,6 @@ def test_a_perfect_regression_scores_1(plane):
     assert plane.evaluate(ToyDataset(points, torch.tensor([[6.0], [7.0]]))) == (0.0, 1.0)
 
 
-def test_the_confusion_matrix_counts_labels_by_row_and_predictions_by_column():
-    trainer = Trainer.from_config(Config(hidden=(1,), activation="linear"))
-    weights = {  # class 1 is predicted where x1 is positive
-        "layers.0.weight": [[1.0, 0.0]],
-        "layers.0.bias": [0.0],
-        "layers.2.weight": [[-1.0], [1.0]],
-        "layers.2.bias": [0.0, 0.0],
-    }
-    trainer.model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-    points = torch.tensor([[-1.0, 0.0], [-2.0, 0.0], [-3.0, 0.0], [4.0, 0.0]])
-    data = ToyDataset(points, torch.tensor([0, 1, 1, 1]))
-    assert trainer.snapshot().confusion_matrix(data).tolist() == [[1, 0], [2, 1]]
-
-
-def test_the_confusion_matrix_has_a_column_for_a_class_that_is_never_predicted(snapshot):
-    data = snapshot.data.test
-    one_class = ToyDataset(data.features[data.labels == 0], data.labels[data.labels == 0])
-    assert snapshot.confusion_matrix(one_class).shape == (3, 3)
-
-
 # The plane
 
 

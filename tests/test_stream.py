@@ -322,6 +322,25 @@ def test_a_run_that_nobody_draws_is_not_asked_for_pictures(run, watch):
         viewer.draw()
 
 
+# What must not end a worker or its reader
+
+
+def test_a_question_that_nobody_waits_for_any_more_still_gets_its_answer(run):
+    answer = run._worker.ask("tensors", run.id)
+    assert not answer.cancel()
+    assert answer.result(30)
+    assert run.tensors()
+
+
+def test_an_experiment_of_the_mistake_lab_has_no_stream():
+    pool = engine.pool()
+    experiment = pool.open_lab("no_zero_grad", Config(epochs=1))
+    try:
+        assert pool.watched(experiment.stream_token) is None
+    finally:
+        pool.close(experiment)
+
+
 # The end
 
 

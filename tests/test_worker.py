@@ -17,7 +17,9 @@ from conftest import same
 
 from toytrain import Config, ToytrainError, Trainer, checkpoint
 from toytrain.engine import worker as worker_module
-from toytrain.engine.worker import FRAME_EVERY, RESOLUTION, SAVE_EVERY, SLICE, Worker
+from toytrain.engine.turns import SLICE
+from toytrain.engine.views import VIEWS
+from toytrain.engine.worker import FRAME_EVERY, RESOLUTION, SAVE_EVERY, Worker
 
 # 80 training examples in batches of 8: ten batches an epoch.
 PLAIN = Config(points=100, batch_size=8)
@@ -786,3 +788,15 @@ def test_a_batch_that_raises_when_stepped_says_so_and_trains_no_more(worker, clo
     command(worker, "play")
     assert worker.frames()[-1][1].header["message"] == worker.runs["a"].failed != ""
     assert still(worker, clock)
+
+
+def test_a_view_with_a_mistake_ends_nobodys_run(worker, monkeypatch):
+    def broken(look):
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(VIEWS, "boundary", broken)
+    worker.open("one", Config().to_dict())
+    worker.want_frame("one", ("boundary",))
+    ((_, frame),) = worker.tick()
+    assert frame.views["boundary"] == {}
+    assert frame.header["status"] == "paused"

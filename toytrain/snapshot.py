@@ -146,13 +146,6 @@ class Snapshot:
         with torch.no_grad():
             return functional_call(_Activations(self.model), weights, (features,))
 
-    def confusion_matrix(self, dataset: ToyDataset) -> torch.Tensor:
-        """How often label i (row) was predicted as class j (column), int64 (K, K)."""
-        config, _ = self._made_from()
-        pairs = dataset.labels * config.classes + self.predictions(dataset.features)
-        counts = torch.bincount(pairs, minlength=config.classes**2)
-        return counts.reshape(config.classes, config.classes)
-
     def _grid_features(self, resolution: int) -> torch.Tensor:
         config, data = self._made_from()
         return compute_features(grid_points(data.extent, resolution), config.features)

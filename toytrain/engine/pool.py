@@ -179,8 +179,9 @@ class Pool:
         return run if isinstance(run, LabRun) else None
 
     def watched(self, stream_token: str) -> Run | None:
-        """The run that a stream token lets one watch."""
-        return next((run for run in list(self.runs.values()) if run.stream_token == stream_token), None)
+        """The run that a stream token lets one watch; an experiment of the mistake lab has no stream."""
+        runs = (run for run in list(self.runs.values()) if not isinstance(run, LabRun))
+        return next((run for run in runs if run.stream_token == stream_token), None)
 
     def close(self, run: Run) -> None:
         """End a run and forget it; what it has trained stays saved."""
@@ -343,6 +344,7 @@ class WorkerProcess:
     def ask(self, name: str, run_id: str, **arguments: Any) -> Future:
         """Send a command; the Future holds the worker's answer."""
         answer: Future = Future()
+        answer.set_running_or_notify_cancel()  # who gives up waiting cannot cancel it: the reply still comes
         with self._lock:
             number = next(self._numbers)
             self._waiting[number] = answer

@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from ..rate_finder import RateFinder
+from .turns import SLICE
 
 if TYPE_CHECKING:
     from .worker import Worker
-
-SLICE = 0.012  # seconds of training per command, as in a turn of a run: the others have theirs in between
 
 
 def find_learning_rate(worker: "Worker", run_id: str, begin: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ is next. A batch of the largest network may last longer than a turn: its run the
 
 from collections.abc import Callable
 
+SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 LAG = 0.12  # seconds that a run which stood still may claim at once: its click is answered, nobody is starved
 
 

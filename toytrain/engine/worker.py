@@ -32,12 +32,11 @@ from ..script import write_script
 from ..snapshot import Snapshot
 from ..trainer import Trainer
 from . import book, changes, data_views, half_steps, lab, predictions, rate_search
-from .frame import FIGURES, Frame
+from .frame import FIGURES, Array, Frame
 from .neurons import RESOLUTION, describe_network
-from .turns import Turns
+from .turns import SLICE, Turns
 from .views import Look
 
-SLICE = 0.012  # seconds of training per turn: commands wait no longer than this for an answer
 ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
 LEAST = 0.004
 FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
@@ -459,8 +458,8 @@ class Worker:
         if looked:
             look = Look(run.trainer, snapshot, run.config, run.data, run.label_range)
             header |= look.figures()
-            views = {view: look.arrays(view) for view in run.stale}
-            run.shown |= run.wanted
+            views = {view: _arrays(look, view) for view in run.stale}
+            run.shown |= run.wanted - look.unfinished
             run.wanted = set()
             run.framed_at = now
         if saves:
@@ -504,6 +503,15 @@ class Worker:
                 "step_source": textwrap.dedent(inspect.getsource(Trainer.step)),
             },
         }
+
+
+def _arrays(look: Look, view: str) -> dict[str, Array]:
+    """What a view shows. An error in it is a bug, but not one that may end the runs of this process."""
+    try:
+        return look.arrays(view)
+    except Exception:
+        traceback.print_exc()
+        return {}
 
 
 def _frame_interval(run: Hosted, watched: int) -> float:
