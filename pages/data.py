@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.parts import controls, file_points, live, session
+from pages.parts import controls, file_points, live, session, strip
 from pages.parts.live import data_views
 from pages.parts.own_points import as_csv, drawn_as_csv, shuffled_apart
 from pages.parts.words import _, said
@@ -16,7 +16,6 @@ from toytrain.rows import standardise as standardised
 
 CSV = "text/csv"
 LOOK_EVERY = 0.5  # seconds between two looks at a run that plays
-ENDED = ("finished", "diverged", "failed")
 
 
 def abouts() -> dict[str, str]:
@@ -43,6 +42,7 @@ def abouts() -> dict[str, str]:
 def show_datasets(here: session.Session) -> None:
     """The gallery, and the points of the controls' settings on the plane."""
     left, right = st.columns([3, 2], gap="large")
+    is_fixed = here.screen.fixes("dataset")
     try:
         previews = session.previews()
         found = session.points()
@@ -54,9 +54,10 @@ def show_datasets(here: session.Session) -> None:
             preview["about"] = abouts()[preview["name"]]
             if "refusal" in preview:
                 preview["refusal"] = said(preview["refusal"])
-        data_views.show_gallery(previews, here.config.dataset)
-        st.caption(_("Click a dataset to choose it. Its settings are on the left: the data have a seed of "
-                     "their own, apart from that of the weights."))  # fmt: skip
+        data_views.show_gallery(previews, here.config.dataset, is_fixed)
+        if not is_fixed:
+            st.caption(_("Click a dataset to choose it. Its settings are on the left: the data have a seed "
+                         "of their own, apart from that of the weights."))  # fmt: skip
         if here.config.dataset == OWN:
             st.caption(
                 _("Own points can have their labels changed and their classes thinned out like any others.")
@@ -172,7 +173,11 @@ def show_table(here: session.Session) -> None:
 def show_loader(here: session.Session) -> None:
     """The run's present epoch: its batches in order, and what a step does to them."""
     run = here.run
-    show_steps(here)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        strip.play(here)
+        strip.step_batch(here)
+        strip.step_epoch(here)
+        strip.reset(here)
     st.fragment(show_epoch, run_every=LOOK_EVERY if run.playing else None)(here, run.playing)
 
 
@@ -209,28 +214,6 @@ def show_epoch(here: session.Session, was_playing: bool) -> None:
     data_views.show_batches(scene, {name: epoch[name] for name in told})
 
 
-def show_steps(here: session.Session) -> None:
-    """The buttons of the train page that move the run batch by batch."""
-    run, screen = here.run, here.screen
-    ended = run.status in ENDED
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if run.playing:
-            st.button(_("Pause"), key="pause", icon=":material/pause:", type="primary", shortcut="P",
-                      on_click=session.attempt, args=(run.pause,))  # fmt: skip
-        st.button(_("Step batch"), key="step_batch", shortcut="B",
-                  type="secondary" if run.playing else "primary",
-                  disabled=ended or screen.locks("step_batch"),
-                  on_click=session.attempt, args=(run.step_batch,),
-                  help=_("Train on one batch and stand still."))  # fmt: skip
-        st.button(_("Step epoch"), key="step_epoch", shortcut="E",
-                  disabled=ended or screen.locks("step_epoch"),
-                  on_click=session.attempt, args=(run.step_epoch,),
-                  help=_("Train to the end of the epoch."))  # fmt: skip
-        st.button(_("Reset"), key="reset", shortcut="X", on_click=session.reset,
-                  disabled=screen.locks("reset"),
-                  help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
-
-
 live.fit_to_window()
 here = session.open_page()
 controls.show(here.config, here.refused, here.screen)
@@ -244,8 +227,7 @@ if here.pending:
         st.info(controls.escaped(_("Reset starts a new run with {settings}; this one keeps its settings.")
                                  .format(settings=settings)), width="stretch")  # fmt: skip
         if view != "loader":
-            st.button(_("Reset"), key="reset", type="primary", on_click=session.reset,
-                      disabled=here.screen.locks("reset"))  # fmt: skip
+            strip.reset(here)
 if here.notices and view != "own":
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 {"datasets": show_datasets, "own": show_own_points, "loader": show_loader}[view](here)

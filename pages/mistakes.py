@@ -9,6 +9,7 @@ from pages.parts import controls, lab_charts, live, session
 from pages.parts.bench import Bench
 from pages.parts.lab_charts import ALONE, RIGHT, WRONG, Shown
 from pages.parts.words import _, said
+from toytrain import ToytrainError
 from toytrain.engine.lab_run import LabRun, Look
 from toytrain.mistakes import MISTAKES
 from toytrain.mistakes.probes import PROBES
@@ -190,17 +191,24 @@ def show_strip(bench: Bench, run: LabRun, scripts: dict[str, str]) -> None:
         show_downloads(scripts, bench.made)
 
 
-def show_run(bench: Bench, run: LabRun, drawn: str) -> None:
+def show_run(bench: Bench, run: LabRun, scripts: dict[str, str], drawn: str) -> None:
     """The curves. Looked at again and again, until the status is not what the buttons show."""
     measured = bool(bench.case) or not bench.mistake.raises
     top = st.container()
     probe = choose_probe(bench) if measured else bench.mistake.probe
-    look = run.look(probe)
+    try:
+        look = run.look(probe)
+    except ToytrainError as error:
+        if run.status == "closed":
+            st.rerun()  # the page makes it anew
+        st.warning(controls.escaped(controls.sentence(error)))
+        st.button(_("Try again"))
+        return
     if look.status != drawn:
         st.rerun()
     shown, config = sides(bench, look), bench.config
     with top:
-        show_messages(shown, run.scripts() if not bench.case or bench.guess else {}, look.message)
+        show_messages(shown, scripts if not bench.case or bench.guess else {}, look.message)
         left, right = st.columns(2, gap="small")
     loss = _("Loss of each batch: {figures}").format(figures=told(shown, newest_loss))
     accuracy = _("Test accuracy after each epoch: {figures}").format(figures=told(shown, newest_accuracy))
@@ -279,8 +287,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         choose_mistake(bench)
     elif bench.tried:
         st.markdown(_("**{found}** of {tried} found").format(found=bench.found, tried=bench.tried))
-run = session.experiment()
-scripts = run.scripts()
+run, scripts = session.experiment()
 if here.notices:
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -295,4 +302,4 @@ with right:
         ask_guess(bench)
 with left:
     looking = st.fragment(show_run, run_every=LOOK_EVERY if run.playing else None)
-    looking(bench, run, run.status)
+    looking(bench, run, scripts, run.status)

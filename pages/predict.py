@@ -7,40 +7,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pages.parts import charts, controls, live, session, tables
+from pages.parts import charts, controls, live, session, strip, tables
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import prediction
-from pages.parts.screen import Screen
 from pages.parts.words import _
 from toytrain import ToytrainError
 from toytrain.engine import Run
 from toytrain.evaluation import PARTS, Evaluation
 
-ENDED = ("finished", "diverged", "failed")
 LOOK_EVERY = 1.0  # seconds between two looks at the data of a run that plays
 MANY_ROWS = 1000  # from which on it is looked at less often
 SHOWN_ROWS = 12  # of the table; the others are scrolled to
-
-
-def show_strip(run: Run, screen: Screen) -> None:
-    """Enough of the train page's buttons to see the predictions change, unless a teacher has hidden them."""
-
-    def button(name: str, label: str, does: Callable[[], None], **looks: Any) -> None:
-        if screen.shows(name):
-            disabled = screen.locks(name) or (run.status in ENDED and not run.playing)
-            st.button(label, on_click=session.attempt, args=(does,), disabled=disabled, **looks)
-
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if run.playing:
-            button("play", _("Pause"), run.pause, key="pause", icon=":material/pause:", type="primary",
-                   shortcut="P")  # fmt: skip
-        else:
-            button("play", _("Play"), run.play, key="play", icon=":material/play_arrow:", type="primary",
-                   shortcut="P")  # fmt: skip
-        button("step_batch", _("Step batch"), run.step_batch, key="step_batch", shortcut="B",
-               help=_("Train on one batch and stand still."))  # fmt: skip
-        button("step_epoch", _("Step epoch"), run.step_epoch, key="step_epoch", shortcut="E",
-               help=_("Train to the end of the epoch."))  # fmt: skip
 
 
 def show_predictions(
@@ -118,7 +95,7 @@ def show_rows(run: Run, found: Evaluation, chooses: bool) -> None:
     }
     if chooses and not run.playing:  # of rows that change their order nobody could choose one
         first = len(order) if found.part == "test" else 0
-        shift = run.description["view"]["train_points"] if first and run.description else 0
+        shift = rows_of(run)["train"] if first else 0
         key = f"rows_{found.part}_{found.steps}"
         st.dataframe(columns, key=key, selection_mode="single-row",
                      on_select=partial(session.choose_point, key, [shift + int(row) for row in order]),
@@ -184,6 +161,12 @@ def heading(title: str, label: str, data, file_name: str) -> None:
                            type="tertiary", icon=":material/download:")  # fmt: skip
 
 
+def rows_of(run: Run) -> dict[str, int]:
+    """How many rows each part of the data has; none before the worker has made them."""
+    view = run.description["view"] if run.description else {}
+    return {part: view.get(f"{part}_points", 0) for part in PARTS}
+
+
 def number(form: str) -> Any:
     return st.column_config.NumberColumn(format=form)
 
@@ -201,7 +184,10 @@ if watched is not None:
 else:
     here = session.open_page()
     run, chosen = here.run, here.chosen
-    show_strip(run, here.screen)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        strip.play(here)
+        strip.step_batch(here)
+        strip.step_epoch(here)
     for notice in here.notices:
         st.warning(controls.escaped(notice))
 prediction.show(run, chosen)
@@ -209,6 +195,6 @@ names = {"test": _("Test data"), "train": _("Training data")}
 part = st.segmented_control(_("Data"), PARTS, default="test", required=True, key="predict_part",
                             persist_state="session", format_func=lambda part: names[part],
                             label_visibility="collapsed")  # fmt: skip
-slowly = run.config.points > MANY_ROWS
+slowly = sum(rows_of(run).values()) > MANY_ROWS
 looking = st.fragment(show_predictions, run_every=(1 + 2 * slowly) * LOOK_EVERY if run.playing else None)
 looking(run, part or "test", here, (run.status, chosen))

@@ -4,10 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import controls, lessons, live, rate_search, session, teachers
+from pages.parts import controls, lessons, live, rate_search, session, strip, teachers
 from pages.parts.words import _
-
-ENDED = ("finished", "diverged", "failed")
 
 
 def show_downloads(here: session.Session) -> None:
@@ -53,34 +51,18 @@ controls.show(here.config, here.refused, here.screen)
 teachers.show_task(here.screen)
 
 
-def button(name: str, label: str, does, *arguments, unless: bool = False, **looks) -> None:
-    """A button of the strip, unless a teacher has hidden it."""
-    if here.screen.shows(name):
-        disabled = unless or here.screen.locks(name)
-        st.button(label, on_click=does, args=arguments, disabled=disabled, **looks)
-
-
 with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-    if run.playing:
-        button("play", _("Pause"), session.attempt, run.pause, key="pause", icon=":material/pause:",
-               type="primary", shortcut="P")  # fmt: skip
-    else:
-        button("play", _("Play"), session.attempt, run.play, key="play", icon=":material/play_arrow:",
-               type="primary", shortcut="P", unless=run.status in ENDED)  # fmt: skip
-    button("step_batch", _("Step batch"), session.attempt, run.step_batch, key="step_batch", shortcut="B",
-           unless=run.status in ENDED, help=_("Train on one batch and stand still."))  # fmt: skip
+    strip.play(here)
+    strip.step_batch(here)
     if here.screen.shows("step"):  # which shows where it stands
-        button("half_step", _("Half step"), session.half_step, key="half_step", shortcut="H",
-               unless=run.status in ENDED,
-               help=_("One part of a step: forward, loss, backward, optimizer step."))  # fmt: skip
-    button("step_epoch", _("Step epoch"), session.attempt, run.step_epoch, key="step_epoch", shortcut="E",
-           unless=run.status in ENDED, help=_("Train to the end of the epoch."))  # fmt: skip
-    button("reset", _("Reset"), session.reset, key="reset", shortcut="X",
-           type="primary" if here.pending or run.status in ENDED else "secondary",
-           help=_("A new run with the settings on the left; same seed, same weights."))  # fmt: skip
-    button("new_seed", _("New seed"), session.new_seed, key="new_seed", shortcut="N",
-           unless=here.screen.locks("seed"),
-           help=_("A new run with other weights and another order of the batches."))  # fmt: skip
+        strip.button(here, "half_step", _("Half step"), session.half_step, key="half_step", shortcut="H",
+                     unless=run.status in strip.ENDED,
+                     help=_("One part of a step: forward, loss, backward, optimizer step."))  # fmt: skip
+    strip.step_epoch(here)
+    strip.reset(here)
+    strip.button(here, "new_seed", _("New seed"), session.new_seed, key="new_seed", shortcut="N",
+                 unless=here.screen.locks("seed"),
+                 help=_("A new run with other weights and another order of the batches."))  # fmt: skip
     if here.screen.shows("speed"):
         st.selectbox(_("Speed"), session.SPEEDS, key=session.speed_key(), on_change=session.set_speed,
                      format_func=lambda speed: (_("{speed} batches/s").format(speed=speed) if speed
@@ -91,8 +73,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
     if here.screen.shows("download"):
         show_downloads(here)
 
-if session.saving_problem():
-    st.warning(controls.escaped(session.saving_problem()))
+if problem := session.saving_problem(here.run):
+    st.warning(controls.escaped(problem))
 if here.notices:
     st.warning("\n".join(f"- {controls.escaped(notice)}" for notice in here.notices))
 if here.pending:

@@ -54,6 +54,15 @@ def test_a_teacher_presents_and_steps_with_the_keyboard_alone(visit):
     visitor.until(f"{size} > 18")
     assert visitor.query["present"] == "1"
     expect(page.get_by_test_id("stTopNav")).to_be_hidden()
+    page.locator(".toytrain-neurons > button[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    enlarged = page.locator(".toytrain-boundary .toytrain-title").filter(has_text="neuron 0")
+    expect(enlarged).to_be_visible()
+    page.keyboard.press("Escape")  # puts the neuron back, and that is all
+    expect(enlarged).to_be_hidden()
+    visitor.idle()
+    assert visitor.query["present"] == "1"
     page.keyboard.press("Escape")
     visitor.until(f"{size} === 16")
     assert "present" not in visitor.query

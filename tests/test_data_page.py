@@ -10,6 +10,7 @@ from browser import wait_until
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
+from pages.parts.live import data_views
 from pages.parts.own_points import Draft, as_csv, shuffled_apart
 from pages.parts.session import MEMORY
 from toytrain import Config, ToytrainError, Trainer, engine
@@ -367,6 +368,21 @@ def test_own_points_cannot_take_the_place_of_a_locked_dataset(open_page, name):
     assert any("is locked at" in sentence for sentence in page.errors()) == (name == "dataset")
 
 
+@pytest.mark.parametrize("arranged", [{"hide": "dataset"}, {"lock": "dataset"}])
+def test_a_dataset_that_a_teacher_has_fixed_is_chosen_nowhere(open_page, arranged, monkeypatch):
+    galleries = []
+    monkeypatch.setattr(data_views, "_gallery", lambda data, **_: galleries.append(data))
+    page = open_page(dataset="circles", **arranged)
+    assert "Click a dataset" not in page.captions()
+    assert galleries[-1]["is_fixed"]
+    page.see("own")
+    page.put(XOR)
+    page.click(USE)
+    assert page.session.config == page.run.config == Config(dataset="circles")
+    assert page.session.draft.points == XOR
+    assert any("dataset is locked at circles" in sentence for sentence in page.errors())
+
+
 # The address
 
 
@@ -408,6 +424,28 @@ def test_the_batches_of_the_page_are_those_of_a_plain_loader(open_page):
         plain.record(torch.tensor(1.0))
         assert f"Epoch {epoch + 1}: 5 batches of 16, {batch} trained" in page.captions()
         page.click("Step batch")
+
+
+def test_the_buttons_at_the_batches_are_those_that_a_teacher_shows(open_page):
+    names = {"play", "step_batch", "step_epoch", "reset"}
+    keys = {button.key for button in open_page("loader").app.button}
+    assert names <= keys
+    hiding = open_page("loader", hide=",".join(names))
+    assert not names & {button.key for button in hiding.app.button}
+    locking = open_page("loader", lock=",".join(names))
+    assert all(locking.app.button(key=name).disabled for name in names)
+    locking.run.play()
+    locking.app.run()
+    assert locking.app.button(key="pause").disabled
+
+
+def test_a_hidden_reset_is_not_above_the_gallery_either(open_page):
+    page = open_page(steps=1, hide="reset")
+    page.put(XOR)
+    page.see("own")
+    page.click(USE)
+    assert page.session.pending
+    assert not page.has("Reset")
 
 
 def test_looking_at_the_batches_leaves_the_run_as_it_is(open_page):

@@ -153,6 +153,23 @@ def test_the_views_are_made_when_asked_for_and_change_no_bit():
         assert torch.equal(snapshot.weights[name], weight)
 
 
+def test_a_run_that_stands_still_is_followed_to_its_end_by_further_looks(monkeypatch):
+    monkeypatch.setattr("toytrain.diagnostics.EPOCHS_AT_ONCE", 3)
+    clock = iter(range(10**6))
+    worker = Worker(lambda: next(clock))
+    config = Config(**{**SCHEDULED.to_dict(), "schedule": "step", "step_size": 2, "gamma": 0.5})
+    worker.handle("open", "a", {"config": config.to_dict()})
+    worker.runs["a"].trainer.advance(steps=40)  # 10 epochs
+    told = []
+    worker.handle("want_frame", "a", {"views": ("rates", "weights")})
+    while frames := worker.frames():
+        told.append(frames[0][1].views)
+        worker.handle("want_frame", "a", {"views": ("rates", "weights")})
+    assert [sorted(views.keys() & VIEWS) for views in told] == [["rates", "weights"], *[["rates"]] * 3]
+    expected = [number for change in range(6) for number in (8 * change, 0.2 / 2**change)]
+    assert floats(told[-1]["rates"]["rates"][1]) == pytest.approx(expected)
+
+
 def test_nobody_pays_for_a_chart_that_is_closed(monkeypatch):
     worker = Worker()
     worker.handle("open", "a", {"config": CONFIG.to_dict()})

@@ -1,15 +1,19 @@
 """Lessons: one file each; a step turns green when its task is done and not before; broken files are named."""
 
 import shutil
+from array import array
 from dataclasses import replace
 
 import pytest
 import test_pages
 
 from pages.parts import lesson_files
-from pages.parts.lesson_files import FOLDER, all_lessons, find, moments
+from pages.parts import session as sessions
+from pages.parts.lesson_files import FOLDER, Judged, all_lessons, find, moments
 from pages.parts.words import LANGUAGES
 from toytrain import Trainer
+from toytrain.engine import Run
+from toytrain.engine.frame import Frame
 
 pool, open_page = test_pages.pool, test_pages.open_page  # fixtures
 
@@ -60,7 +64,7 @@ def known(trainer):
     for name, (loss, score) in zip(("train", "test"), losses, strict=True):
         header |= {f"{name}_loss": loss, f"{name}_score": score}
     rows = list(zip(trainer.tests[0::3], trainer.tests[1::3], trainer.tests[2::3], strict=True))
-    return list(moments(trainer.config, header, rows, trainer.learning_rate))
+    return list(moments(trainer.config, header, rows, trainer.learning_rate, Judged()))
 
 
 # Those that come along
@@ -104,9 +108,48 @@ def test_a_moment_between_two_looks_counts():
     lesson = find("learning-rate", "en")
     rows = [(31.0 * epoch, 0.1, 0.96 if epoch == 9 else 0.5) for epoch in range(1, 500)]
     header = {"epoch": 499, "step": 15469, "test_score": 0.5, "status": "playing"}
-    assert lesson.steps[2].is_done(moments(lesson.config, header, rows, 0.5))
+    assert lesson.steps[2].is_done(moments(lesson.config, header, rows, 0.5, Judged()))
     late = [(31.0 * epoch, 0.1, 0.96 if epoch == 11 else 0.5) for epoch in range(1, 500)]
-    assert not lesson.steps[2].is_done(moments(lesson.config, header, late, 0.5))
+    assert not lesson.steps[2].is_done(moments(lesson.config, header, late, 0.5, Judged()))
+
+
+def test_moments_in_pieces_are_those_of_the_whole():
+    config = find("first-network", "en").config
+    rows = [(31.0 * epoch, loss, 0.5) for epoch, loss in enumerate((0.7, 0.2, 0.5, 0.1, 0.4), 1)]
+    header = {"epoch": 5, "step": 155, "train_loss": 0.3, "test_loss": 0.4, "status": "paused"}
+    whole = list(moments(config, header, rows, 0.5, Judged()))
+    assert [moment["rise"] for moment in whole] == pytest.approx([1, 1, 2.5, 1, 4, 4])
+    judged = Judged()
+    parts = [list(moments(config, header, rows[a:b], 0.5, judged)) for a, b in ((0, 2), (2, 2), (2, 5))]
+    assert [moment for part in parts for moment in part[:-1]] == whole[:-1]
+    assert parts[-1][-1] == whole[-1]
+
+
+def test_each_epoch_is_judged_once_and_anew_for_another_step_run_or_history(monkeypatch):
+    lesson = find("learning-rate", "en")
+    session = sessions.Session(lesson.config, Run(lesson.config, None), lesson=lesson.name, done=2)
+    monkeypatch.setattr(sessions.st, "session_state", {sessions.MEMORY: session})
+
+    def look(first, last, score=0.5):
+        """How many epochs are judged, after the run has told of those from `first` to `last`."""
+        rows = array("d", [number for epoch in range(first, last) for number in (epoch, 0.1, score)])
+        header = {"step": last, "epoch": last, "status": "playing", "message": ""}
+        session.run.take(Frame(header, tests_from=first, tests=rows.tobytes()))
+        read = []
+        tests_after = session.run.tests_after
+        with monkeypatch.context() as patch:
+            patch.setattr(session.run, "tests_after", lambda n: read.append(tests_after(n)) or read[-1])
+            is_done = sessions.look_at_lesson(lesson)
+        return is_done, len(read[0])
+
+    assert [look(0, 3), look(3, 4), look(4, 4)] == [(False, 3), (False, 1), (False, 0)]
+    assert look(2, 5) == (False, 5)  # told again from the third on
+    session.done = 1
+    assert look(5, 6) == (False, 6)
+    session.done, session.run = 2, Run(replace(lesson.config, learning_rate=0.5), None)
+    assert look(0, 4) == (False, 4)
+    assert look(4, 6, score=0.99) == (True, 2)
+    assert session.done == 3
 
 
 # Files of one's own

@@ -1,5 +1,6 @@
 """The mistakes page without a browser: Streamlit's AppTest over pages/main.py."""
 
+import gc
 import re
 
 import pytest
@@ -9,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.bench import BOOK, NO_MISTAKE, Bench, guesses, hidden
 from pages.parts.session import MEMORY
-from toytrain import engine
+from toytrain import ToytrainError, engine
+from toytrain.engine import LabRun
 from toytrain.mistakes import MISTAKES
 from toytrain.mistakes.scripts import MARK, write_scripts
 
@@ -173,6 +175,60 @@ def test_an_experiment_that_is_gone_is_made_again(page):
     lab.look()
     assert lab.run.look("").right.steps == 0
     assert lab.run.status == "paused"
+    assert "was closed; here it is again" in lab.words()
+
+
+def test_who_shares_an_experiment_keeps_it_whatever_the_other_does(page):
+    lab = page()
+    lab.click("Step batch")
+    other = page(**lab.address)
+    shared = lab.run
+    for leave in (lambda: lab.click("Reset"), lambda: lab.click("New seed")):
+        leave()
+        assert lab.run is not shared
+        other.look()
+        assert other.run is shared
+        assert shared.look("").right.steps == 1
+    other.choose("Mistake", "weights_all_zero")
+    assert engine.pool().experiment(shared.id) is None  # the last one closes it
+
+
+def test_who_has_left_for_good_keeps_no_experiment_open(page):
+    lab = page()
+    first, gone = lab.run, Bench.from_texts({"lab": lab.run.id}, [])
+    assert gone.experiment("") is first
+    del gone
+    gc.collect()
+    lab.click("Reset")
+    assert engine.pool().experiment(first.id) is None
+
+
+def test_what_ends_an_experiment_while_it_is_looked_at_is_a_sentence(page, monkeypatch):
+    lab = page()
+
+    def refuse(probe):
+        raise ToytrainError("The training process of this run died.")
+
+    monkeypatch.setattr(lab.run, "look", refuse)
+    lab.look()
+    assert "The training process of this run died." in lab.words()
+    monkeypatch.undo()
+    lab.click("Try again")
+    assert "died" not in lab.words()
+
+
+def test_an_experiment_closed_between_page_and_curves_is_made_again(page, monkeypatch):
+    lab = page()
+    first = lab.run
+
+    def close_first(probe):
+        engine.pool().close(first)
+        return LabRun.look(first, probe)
+
+    monkeypatch.setattr(first, "look", close_first)
+    lab.look()
+    assert lab.run is not first
+    assert "was closed; here it is again" in lab.words()
 
 
 def test_a_reset_begins_again_from_the_seed(page):
@@ -213,7 +269,7 @@ def test_what_the_address_says_wrongly_is_named_and_left_out(name, text):
     texts = {name: text, "seed": "5"}
     bench = Bench.from_texts(texts, notices)
     assert texts == {"seed": "5"}
-    assert bench == Bench()
+    assert vars(bench) == vars(Bench())
     (notice,) = notices
     assert f"{name} = {text}"[:60] in notice
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 BLOBS = Config(dataset="blobs", classes=4, points=80, noise=1.0, batch_size=16, dropout=0.2)
 PLANE = Config(dataset="plane", points=60)
+MANY = ";".join(f"{row % 71},{row % 73},{row % 2}" for row in range(5000))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -148,6 +149,27 @@ def test_a_regression_shows_its_errors(open_page):
     shown = "\n".join(text.value for text in page.app.markdown)
     for score in expected.scores.values():
         assert f"`{score:.4f}`" in shown
+
+
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        (Config(dataset="own", points=5000, epochs=100_000), 1),
+        (Config(dataset="own", points=10, epochs=100_000, rows=MANY), 3),
+        (Config(dataset="blobs", points=1000, epochs=100_000), 1),
+        (Config(dataset="blobs", points=1001, epochs=100_000), 3),
+    ],
+    ids=["8 own", "5000 own", "1000", "1001"],
+)
+def test_a_run_of_many_rows_is_looked_at_less_often_while_it_plays(config, seconds, open_page, monkeypatch):
+    page = open_page(config, 0)
+    intervals = []
+    monkeypatch.setattr("streamlit.fragment", lambda shown, run_every: intervals.append(run_every) or shown)
+    page.run.play()
+    page.look()
+    page.run.pause()
+    page.look()
+    assert intervals == [seconds, None]
 
 
 def test_an_untrained_and_a_diverged_run_show_what_they_predict(open_page):

@@ -83,7 +83,68 @@ def test_what_is_removed_as_the_oldest_leaves_no_claim(tmp_path):
     saved_runs.save(RUN, b"old")
     os.utime(tmp_path / f"{RUN}.pth", (1, 1))
     saved_runs.save(OTHER, b"new")
-    assert {file.name for file in tmp_path.iterdir()} == {f"{OTHER}.pth", f"{OTHER}.of"}
+    assert {file.name for file in tmp_path.iterdir()} == {"a.alive", f"{OTHER}.pth", f"{OTHER}.of"}
+
+
+def test_what_another_server_saves_last_is_what_is_opened(server, monkeypatch):
+    one, two = server("a"), server("b")
+    one.save(RUN, b"older")
+    claim = two._claim
+
+    def claim_late(run_id):
+        one.save(RUN, b"newer")
+        one.release(RUN)
+        return claim(run_id)
+
+    monkeypatch.setattr(two, "_claim", claim_late)
+    assert two.load(RUN) == b"newer"
+
+
+def test_a_run_that_nobody_saved_is_not_claimed(server, tmp_path):
+    assert server("a").load(RUN) is None
+    assert [file.name for file in tmp_path.iterdir()] == ["a.alive"]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_of_two_servers_that_claim_at_once_one_gets_the_run(server, monkeypatch, tmp_path, dead):
+    first, one, two = server("first"), server("a"), server("b")
+    first.save(RUN, b"trained here")
+    if dead:
+        dies(first)
+    else:
+        first.release(RUN)
+    step = "_take_away" if dead else "_write"  # what comes after having seen that nobody has the run
+    go_on = getattr(two, step)
+
+    def too_late(*arguments):
+        assert one.load(RUN) == b"trained here"
+        return go_on(*arguments)
+
+    monkeypatch.setattr(two, step, too_late)
+    with pytest.raises(ToytrainError, match="on another server"):
+        two.load(RUN)
+    one.save(RUN, b"went on")
+    assert (one.problem_of(RUN), one.load(RUN)) == ("", b"went on")
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_server_that_lost_a_run_says_so_and_leaves_it_alone(server):
+    one, two = server("a"), server("b")
+    one.save(RUN, b"trained here")
+    dies(one)
+    two.load(RUN)
+    two.save(RUN, b"went on")
+    for closed in (False, True):
+        if closed:
+            two.release(RUN)
+        one.save(RUN, b"a fork")
+        one.save(OTHER, b"another run")
+        assert "taken it over" in one.problem_of(RUN)
+        assert one.problem_of(OTHER) == two.problem_of(RUN) == ""
+    one.release(RUN)
+    assert one.load(RUN) == b"went on"
+    one.save(RUN, b"went on here")
+    assert (one.problem_of(RUN), one.load(RUN)) == ("", b"went on here")
 
 
 @pytest.mark.parametrize(("path", "base"), [("", ""), ("class", "/class"), ("/toy/a/", "/toy/a")])

@@ -148,6 +148,8 @@ def test_large_numbers_can_be_standardised_on_the_way():
     [
         (b"", "empty"),
         (b" \n\n", "empty"),
+        (b",,,\r,,,", "empty"),
+        (b'""\n""', "empty"),
         (PLAIN.split("\n")[0].encode(), "no rows"),
         (b"1\n2\n3\n", "only one column"),
         (b"1,2\n2,3\n", "only two columns"),
@@ -183,17 +185,62 @@ def test_a_row_without_a_label_is_named():
     assert taken(PLAIN + "1,1,\n").problems == ("Line 5 has no label.",)
 
 
-def test_of_a_million_rows_5000_are_taken_from_all_over_the_file():
-    data = b"".join(b"%d,%d,%d\n" % (row % 997, row // 1000, row % 2) for row in range(1_000_000))
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_of_a_million_rows_5000_are_taken_from_all_over_the_file(quote):
+    rows = 1_000_000 if not quote else 50_000
+    line = f"%d,%d,{quote}%d{quote}\n".encode()
+    data = b"".join(line % (row % 997, 1000 * row // rows, row % 2) for row in range(rows))
     start = time.perf_counter()
     table = read_table(data)
     found = take(table, guess(table))
     print(f"{len(data) / 2**20:.1f} MB in {time.perf_counter() - start:.2f} s")
-    assert table.rows_in_file == 1_000_000
-    assert 4900 <= len(found.points) <= 5000
+    assert table.rows_in_file == rows
+    assert len(found.points) == 5000
     ones = sum(label for _, _, label in found.points)
-    assert 2000 < ones < 3000
-    assert max(point[1] for point in found.points) > 950
+    assert 2400 < ones < 2600
+    for tenth in range(10):
+        assert 400 < sum(100 * tenth <= x2 < 100 * tenth + 100 for _, x2, _ in found.points) < 600
+
+
+@pytest.mark.parametrize("rows", [5000, 5001, 12_000])
+@pytest.mark.parametrize("header", ["", "x1,x2,label\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("label", ["a", '"a\nb"'])
+def test_no_more_rows_are_left_out_than_must_be(rows, header, end, label):
+    lines = (header + "".join(f"{row},0,{label if row % 2 else 'c'}\n" for row in range(rows))).encode()
+    table = read_table(lines.replace(b"\n", end.encode()))
+    found = take(table, guess(table))
+    assert table.rows_in_file == rows
+    assert len(table.cells) == min(rows, 5000) + bool(header)
+    assert len(found.points) == min(rows, 5000)
+    x1 = [point[0] for point in found.points]
+    assert x1 == sorted(set(x1))
+    height = 1 + ("\n" in label)
+    ends = [bool(header) + (row // 2) * (1 + height) + (row % 2) * height + 1 for row in range(rows)]
+    assert list(table.lines[bool(header) :]) == [ends[int(row)] for row in x1]
+
+
+def test_a_header_among_5001_rows_can_be_chosen_and_undone():
+    data = "".join(f"{row},{row},{row % 2}\n" for row in range(5001)).encode()
+    table = read_table(data)
+    assert not table.has_header
+    assert table.names(True) == ("0", "0 (2)", "0 (3)")
+    assert len(take(table, Choice(0, 1, 2, True, ".")).points) == 4999
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1,2", "Line 6002 has 2 cells where the first line has 3"),
+        ("1", "Line 6002 has 1 cells where the first line has 3"),
+        ("1,2,3,4", "Line 6002 has 4 cells where the first line has 3"),
+        ("1,2," + "a" * 1001, "Line 6002 has a cell of more than 1,000 characters"),
+    ],
+)
+def test_a_line_far_down_is_checked_too_whether_it_is_drawn_or_not(line, says):
+    rows = [f"{row},0,{row % 2}" for row in range(20_000)]
+    assert says in refusal("\n".join([*rows[:6000], ", ,", line, *rows[6000:]]))
+    assert says in refusal("\r".join([*rows[:6000], "", line, *rows[6000:], '1,1,"1"']))
 
 
 @pytest.mark.parametrize("seed", range(20))

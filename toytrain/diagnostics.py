@@ -118,6 +118,10 @@ class RateHistory:
         self._optimizer.param_groups[0]["lr"] = before  # the epoch is not over: another rate may still be set
         return [*self._changes, *under_way]
 
+    def lags(self, steps: int) -> bool:
+        """Whether the run has ended epochs by step `steps` that were not followed yet."""
+        return self._schedule is not None and self._epoch < steps // self._batches
+
     def _set_by_hand(self, by_hand: dict[int, float]) -> list[tuple[int, float]]:
         """Take the rates that were set in the epoch that begins now."""
         first = self._epoch * self._batches

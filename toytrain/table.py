@@ -9,11 +9,11 @@ import codecs
 import csv
 import io
 import itertools
-import math
 import random
 import re
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import ToytrainError
@@ -37,8 +37,8 @@ WITH_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 class Table:
     """The cells of a file as texts, the first line included, and what was recognised.
 
-    `lines` holds the line in the file of each row. Of a file of more than 5000 rows about that many are
-    kept, drawn evenly from the whole; `rows_in_file` says how many there were.
+    `lines` holds the line in the file of each row. Of a file of more than 5000 rows that many are kept,
+    drawn at random from the whole and in its order; `rows_in_file` says how many there were.
     """
 
     cells: tuple[tuple[str, ...], ...]
@@ -92,47 +92,23 @@ class Taken:
 def read_table(data: bytes) -> Table:
     """The table in a file's bytes, or a ToytrainError that says what is wrong with it."""
     text, encoding = _decode(data)
-    if not text.strip():
-        raise ToytrainError("This file is empty; take one with a row per point.", code="empty")
     delimiter = _delimiter(text)
-    # Before the rows are known one by one, their number is that of the line ends or a little less. Of so
-    # many neighbours one is kept, at random: the file may repeat itself with any period.
-    every = math.ceil((text.count("\n") + 1) / MOST_POINTS)
-    draw = random.Random(0)
-    kept = 0
-    cells: list[tuple[str, ...]] = []
-    lines: list[int] = []
-    width = rows = 0
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        for row in reader:
-            if not any(row):
-                continue  # an empty line
-            if not rows:
-                width = _check_width(len(row), delimiter)
-            elif len(row) != width:
-                raise ToytrainError(
-                    f"Line {reader.line_num} has {len(row)} cells where the first line has {width}; "
-                    "give every line the same number of cells.",
-                    code="ragged",
-                )
-            if max(map(len, row)) > MOST_LETTERS:
-                raise _long_cell(reader.line_num)
-            if rows % every == 0 and rows:
-                kept = rows + draw.randrange(every)
-            if rows in (0, kept):
-                cells.append(tuple(row))
-                lines.append(reader.line_num)
-            rows += 1
-    except csv.Error as error:
-        raise _long_cell(reader.line_num) from error
-    looked_at = cells[:LOOKED_AT]
+    stream = io.StringIO(text, newline="")  # a line ends with CR, LF or both, and keeps its end
+    ends = _row_ends(stream, delimiter, is_plain='"' not in text and delimiter != " ")
+    if not ends:
+        raise ToytrainError("This file is empty; take one with a row per point.", code="empty")
+    looked_at = _cells(stream, delimiter, ends, range(min(LOOKED_AT, len(ends))))
     decimal = _decimal(looked_at, delimiter)
     has_header = _has_header(looked_at, decimal)
+    kept: Sequence[int] = range(len(ends))
+    if len(ends) - has_header > MOST_POINTS:
+        # The first row stays in any case: somebody may see a header where none was recognised.
+        drawn = random.Random(0).sample(range(1, len(ends)), MOST_POINTS - 1 + has_header)
+        kept = [0, *sorted(drawn)]
     return Table(
-        cells=tuple(cells),
-        lines=tuple(lines),
-        rows_in_file=rows - has_header,
+        cells=tuple(_cells(stream, delimiter, ends, kept)),
+        lines=tuple(ends[row] for row in kept),
+        rows_in_file=len(ends) - has_header,
         encoding=encoding,
         delimiter=delimiter,
         has_header=has_header,
@@ -191,7 +167,7 @@ def take(table: Table, choice: Choice) -> Taken:
         found = len(rows) or "no"
         first = f" {problems[0]}" if problems else ""
         raise ToytrainError(f"There are {found} rows that could be points.{first}", code="norows")
-    # With a header, one row more is kept than may be taken.
+    # One row more is kept where a header was recognised that is none.
     rows = rows[:MOST_POINTS]
     classes, labels = _classes([label for _, _, label in rows], names[choice.label], choice.decimal)
     points = tuple((x1, x2, label) for (x1, x2, _), label in zip(rows, labels, strict=True))
@@ -284,6 +260,68 @@ def _decoded(data: bytes, encoding: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise _no_text() from error
+
+
+def _row_ends(stream: io.StringIO, delimiter: str, is_plain: bool) -> "array[int]":
+    """The line on which each row ends, empty rows left out; a ToytrainError for a row unlike the first.
+
+    In a plain text, without quotation marks, a row is a line and has one cell more than delimiters: most
+    lines of a large file need no csv. One that looks different goes through it all the same.
+    """
+    ends = array("l")
+    width = line = 0
+    spaces = delimiter + " \r\n"
+
+    def lines() -> Iterator[str]:
+        """The lines that csv is to read; between two of its rows the others are counted here."""
+        nonlocal line
+        for text in stream:
+            line += 1
+            if (
+                is_plain
+                and text.count(delimiter) == width - 1
+                and len(text) <= MOST_LETTERS
+                and text.strip(spaces)
+            ):
+                ends.append(line)
+            else:
+                yield text
+
+    try:
+        for row in csv.reader(lines(), delimiter=delimiter, skipinitialspace=True):
+            if not any(row):
+                continue
+            width = width or _check_width(len(row), delimiter)
+            if len(row) != width:
+                raise ToytrainError(
+                    f"Line {line} has {len(row)} cells where the first line has {width}; "
+                    "give every line the same number of cells.",
+                    code="ragged",
+                )
+            if max(map(len, row)) > MOST_LETTERS:
+                raise _long_cell(line)
+            ends.append(line)
+    except csv.Error as error:
+        raise _long_cell(line) from error
+    return ends
+
+
+def _cells(
+    stream: io.StringIO, delimiter: str, ends: Sequence[int], rows: Sequence[int]
+) -> list[tuple[str, ...]]:
+    """The cells of some rows, in order, of a text whose rows end on these lines."""
+    stream.seek(0)
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for row in rows:
+            start = ends[row - 1] if row else 0
+            yield from itertools.islice(stream, start - read, ends[row] - read)
+            read = ends[row]
+
+    reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
+    return [tuple(row) for row in reader if any(row)]
 
 
 def _delimiter(text: str) -> str:

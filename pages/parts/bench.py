@@ -23,7 +23,7 @@ SPEEDS = (2, 10, 50, 0)  # batches per second; 0: as fast as it goes
 DEFAULT_SPEED = 50
 
 
-@dataclass
+@dataclass(eq=False)  # two visitors are two, whatever they look at
 class Bench:
     """The mistake that is made, or the case that is looked at (0: none), and the score so far.
 
@@ -139,13 +139,15 @@ class Bench:
 
     def experiment(self, owner: str) -> LabRun:
         """The experiment of what is chosen: the one that goes on, or a new one in its place."""
-        pool = engine.pool()
-        known = self.run or pool.experiment(self.run_id)
-        made_of = (self.made, self.config)
-        if known and pool.experiment(known.id) is known and (known.mistake, known.config) == made_of:
-            self.run = known
+        had = self.run.id if self.run else self.run_id
+        known = engine.pool().experiment(had)
+        if known and (known.mistake, known.config) == (self.made, self.config):
+            self._turn_to(known)
             return known
-        return self.start_again(owner)
+        new = self.start_again(owner)
+        if had and known is None:
+            new.note = _("This experiment was closed; here it is again from its seed.")
+        return new
 
     def start_again(self, owner: str) -> LabRun:
         """A new experiment from the seed. A ToytrainError tells why there can be none."""
@@ -157,10 +159,17 @@ class Bench:
         except ToytrainError:
             pool.close(new)
             raise
-        if self.run is not None:
-            pool.close(self.run)
-        self.run = new
+        self._turn_to(new)
         return new
+
+    def _turn_to(self, run: LabRun) -> None:
+        """Look at this experiment. The one before is closed, unless somebody else has it before them too."""
+        if self.run is not None and self.run is not run:
+            self.run.shared_by.discard(self)
+            if not self.run.shared_by:
+                engine.pool().close(self.run)
+        run.shared_by.add(self)
+        self.run = run
 
     def new_seed(self) -> None:
         """The same mistake from other weights."""

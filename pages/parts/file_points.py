@@ -77,7 +77,7 @@ def show_preview(table: Table, choice: Choice) -> None:
     read = _("{rows} rows, read as {encoding}, divided by {delimiter}.").format(
         rows=f"{table.rows_in_file:,}", encoding=table.encoding, delimiter=delimiters[table.delimiter]
     )
-    if len(table.cells) < table.rows_in_file:
+    if table.rows_in_file > MOST_POINTS:
         read += " " + _("A run takes up to {most} points: so many rows were drawn from all over it.").format(
             most=f"{MOST_POINTS:,}"
         )

@@ -152,19 +152,31 @@ def find(name: str, language: str) -> Lesson | None:
     return next((lesson for lesson in all_lessons(language)[0] if lesson.name == name), None)
 
 
-def moments(config: Config, header: Mapping[str, Any], tests: list[tuple[float, float, float]],
-            learning_rate: float) -> Iterable[Moment]:  # fmt: skip
-    """What is known of a run at the end of each epoch, and last at present.
+@dataclass
+class Judged:
+    """How many epochs of a run were looked at, and their lowest test loss; `what` tells one such look from
+    another."""
 
-    `header` is the newest Frame's, `tests` the rows of (step, test loss, test score).
+    what: Any = None
+    epochs: int = 0
+    lowest: float = math.inf
+
+
+def moments(config: Config, header: Mapping[str, Any], tests: list[tuple[float, float, float]],
+            learning_rate: float, judged: Judged) -> Iterable[Moment]:  # fmt: skip
+    """What is known of a run at the end of each epoch that was not judged yet, and last at present.
+
+    `header` is the newest Frame's, `tests` the rows of (step, test loss, test score) of these epochs. Each
+    counts as judged from then on.
     """
     fixed = {name: getattr(config, name) for name in FIELDS} | {"neurons": sum(config.hidden)}
     del fixed["learning_rate"]  # of the past it is not known
     has_classes = config.task == "classification"
-    lowest = math.inf
-    for epoch, (step, loss, score) in enumerate(tests, 1):
-        lowest = min(lowest, loss)
-        at_end = {"epoch": epoch, "step": step, "test_loss": loss, "rise": loss / lowest if lowest else 1.0}
+    for step, loss, score in tests:
+        judged.epochs += 1
+        lowest = judged.lowest = min(judged.lowest, loss)
+        rise = loss / lowest if lowest else 1.0
+        at_end = {"epoch": judged.epochs, "step": step, "test_loss": loss, "rise": rise}
         yield fixed | at_end | ({"test_accuracy": score} if has_classes else {})
     now = {name: header.get(name) for name in ("epoch", "step", "train_loss", "test_loss", "status")}
     now["learning_rate"] = learning_rate
@@ -172,7 +184,7 @@ def moments(config: Config, header: Mapping[str, Any], tests: list[tuple[float, 
         now |= {f"{part}_accuracy": header.get(f"{part}_score") for part in ("train", "test")}
     if now["train_loss"] is not None and now["test_loss"] is not None:
         now["gap"] = now["test_loss"] - now["train_loss"]
-        lowest = min(lowest, now["test_loss"])
+        lowest = min(judged.lowest, now["test_loss"])
         now["rise"] = now["test_loss"] / lowest if lowest else 1.0
     yield fixed | now
 

@@ -41,6 +41,10 @@ class Screen:
     def locks(self, name: str) -> bool:
         return name in self.lock
 
+    def fixes(self, name: str) -> bool:
+        """Whether nobody is to change it, on whichever page: what is hidden is meant to stay as it is."""
+        return self.locks(name) or not self.shows(name)
+
     @property
     def views(self) -> list[str]:
         """The live views that are shown."""

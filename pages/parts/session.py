@@ -9,6 +9,7 @@ change waits for Reset, unless the run has not trained a batch yet.
 
 import contextlib
 import secrets
+import weakref
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ import streamlit as st
 
 from toytrain import Config, ToytrainError, distributed, engine
 from toytrain.book import Settings
-from toytrain.config import FIELDS, GROUPS, as_query, limits, parse
+from toytrain.config import FIELDS, as_query, parse
 from toytrain.datasets import DATASETS, OWN
 from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import LabRun, Reader, Run
@@ -26,7 +27,7 @@ from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_r
 
 from . import lesson_files
 from .bench import Bench
-from .lesson_files import Lesson
+from .lesson_files import Judged, Lesson
 from .live.base import BASE
 from .own_points import Draft, Upload
 from .screen import CAN_HIDE, CAN_LOCK, SETTINGS, TEACHERS, Screen, in_order, trimmed
@@ -70,6 +71,7 @@ class Session:
     lesson: str = ""
     done: int = 0
     passed: tuple[str, ...] = ()
+    judged: Judged = field(default_factory=Judged)
     half: dict[str, Any] | None = None
     half_asked: str = ""
     refused: dict[str, str] = field(default_factory=dict)
@@ -147,17 +149,21 @@ class Session:
             # Own points are no control of their own: who locks the dataset means them too.
             is_locked = self.screen.locks("dataset" if name == "rows" else name)
             if is_locked and getattr(config, name) != getattr(self.config, name):
-                raise ToytrainError(
-                    _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
-                        name=name, value=_told(name, getattr(self.config, name))
-                    ),
-                    field=name,
-                    code="locked",
-                )
+                raise self.locked(name)
+
+    def locked(self, name: str) -> ToytrainError:
+        """What refuses to change a field."""
+        return ToytrainError(
+            _("{name} is locked at {value} by the address of this page; it stays as it is.").format(
+                name=name, value=_told(name, getattr(self.config, name))
+            ),
+            field=name,
+            code="locked",
+        )
 
     def refuse(self, error: ToytrainError) -> None:
         """Keep the sentence for the control it is about, or for the top of the page."""
-        if error.field in FIELDS and limits(error.field).group in GROUPS:  # it has a widget
+        if error.field in SETTINGS and self.screen.shows(error.field):  # it has a widget
             in_use = _shown(getattr(self.config, error.field))
             self.refused[error.field] = f"{said(str(error))} " + _("In use: {value}.").format(value=in_use)
         else:
@@ -230,10 +236,10 @@ def watched_run() -> Run | None:
     return run
 
 
-def saving_problem() -> str:
-    """The sentence that says why runs are not being saved, or nothing."""
+def saving_problem(run: Run) -> str:
+    """The sentence that says why a run is not being saved, or nothing."""
     saved_runs = engine.pool().saved_runs
-    return said(saved_runs.problem) if saved_runs else ""
+    return said(saved_runs.problem_of(run.id)) if saved_runs else ""
 
 
 def share_address() -> str:
@@ -574,8 +580,13 @@ def look_at_lesson(lesson: Lesson) -> bool:
     run = session.run
     if session.lesson != lesson.name or session.done >= len(lesson.steps):
         return False
-    moments = lesson_files.moments(run.config, run.frame.header, run.tests, run.learning_rate)
-    if not lesson.steps[session.done].is_done(moments):
+    step = lesson.steps[session.done]
+    what = (weakref.ref(run), run.history, step)  # where one of them is another, judging begins anew
+    if session.judged.what != what:
+        session.judged = Judged(what)
+    tests = run.tests_after(session.judged.epochs)
+    moments = lesson_files.moments(run.config, run.frame.header, tests, run.learning_rate, session.judged)
+    if not step.is_done(moments):
         return False
     session.done += 1
     if session.done == len(lesson.steps) and lesson.name not in session.passed:
@@ -672,7 +683,7 @@ def choose_dataset() -> None:
     session: Session = st.session_state[MEMORY]
     name = st.session_state[GALLERY].choose
     changed = {"dataset": name, "classes": _classes_of(name, session.config.classes)}
-    attempt(lambda: _take(session, replace(session.config, **changed), "dataset"))
+    attempt(lambda: _take_data(session, replace(session.config, **changed)))
     for field_name in changed:
         session.show_again(field_name)
 
@@ -697,12 +708,20 @@ def use_points() -> None:
 
 def _use(session: Session) -> None:
     points, mapping = close_gaps(session.draft.points)
-    _take(session, replace(session.config, dataset=OWN, rows=write_rows(points)), "rows")
+    _take_data(session, replace(session.config, dataset=OWN, rows=write_rows(points)))
     if any(label != number for label, number in mapping.items()):
         session.draft.put(points)
     session.refused.clear()
     for name in ("dataset", "classes"):
         session.show_again(name)
+
+
+def _take_data(session: Session, config: Config) -> None:
+    """Take other data, unless a teacher or a lesson has taken that choice away."""
+    for name in ("dataset", "rows"):
+        if session.screen.fixes("dataset") and getattr(config, name) != getattr(session.config, name):
+            raise session.locked(name)
+    _take(session, config, "dataset")
 
 
 def read_table(file: Any) -> Upload:
@@ -740,8 +759,8 @@ def plan(config: Config, ranks: Ranks, epochs: int) -> distributed.Plan:
 # The mistake lab
 
 
-def experiment() -> LabRun:
-    """The experiment of what is chosen on the bench, which the address then holds.
+def experiment() -> tuple[LabRun, dict[str, str]]:
+    """The experiment of what is chosen on the bench, which the address then holds, and its scripts.
 
     Where there can be none, the page says so and stops here.
     """
@@ -749,12 +768,13 @@ def experiment() -> LabRun:
     try:
         with st.spinner(_("Preparing both scripts …"), show_time=False):
             run = session.bench.experiment(session.owner)
+            scripts = run.scripts()
     except ToytrainError as error:
         st.error(said(str(error)))
         st.button(_("Try again"), type="primary")
         st.stop()
     _write_address(session)
-    return run
+    return run, scripts
 
 
 def start_experiment_again() -> None:

@@ -64,13 +64,17 @@ def activity(look: "Look") -> dict[str, Array]:
 
 
 def rates(look: "Look") -> dict[str, Array]:
-    """`rates` (changes, 2): a step, and the learning rate from there on."""
+    """`rates` (changes, 2): a step, and the learning rate from there on. Of a long run a look gives a piece
+    more than the one before it."""
     snapshot = look.snapshot
     if snapshot.config is None:
         return {}
     if look.trainer not in _rates:
         _rates[look.trainer] = RateHistory(snapshot.config, snapshot.batches)
-    changes = _rates[look.trainer].follow(snapshot.steps, snapshot.learning_rates)
+    history = _rates[look.trainer]
+    changes = history.follow(snapshot.steps, snapshot.learning_rates)
+    if history.lags(snapshot.steps):
+        look.unfinished.add(rates.__name__)
     every = 1 + len(changes) // MOST_SAMPLES
     kept = changes[:-1:every] + changes[-1:]
     return {"rates": ("f4", array("f", (number for change in kept for number in change)).tobytes())}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from ..config import Config
 from .run import Run
@@ -43,6 +44,7 @@ class LabRun(Run):
     """An experiment: the right script and the wrong one, played, paused and stepped together.
 
     It is not saved: a worker that dies, or a server that restarts, lets it begin again from its seed.
+    `shared_by` are those who have it before them; one whose session has ended is no longer among them.
     """
 
     opened_by = "open_lab"
@@ -50,6 +52,7 @@ class LabRun(Run):
     def __init__(self, mistake: str, config: Config, worker: "WorkerProcess"):
         super().__init__(config, worker)
         self.mistake = mistake
+        self.shared_by: WeakSet[Any] = WeakSet()
 
     def how_to_open(self) -> dict[str, Any]:
         return {

@@ -117,8 +117,12 @@ class Run:
     @property
     def tests(self) -> list[tuple[float, float, float]]:
         """The step, the test loss and the test score at the end of each epoch told so far."""
+        return self.tests_after(0)
+
+    def tests_after(self, epochs: int) -> list[tuple[float, float, float]]:
+        """The same without the first `epochs`."""
         with self.changed:
-            rows = self._tests.tolist()
+            rows = self._tests[3 * epochs :].tolist()
         return list(zip(rows[0::3], rows[1::3], rows[2::3], strict=True))
 
     @property

@@ -26,6 +26,7 @@ class Look:
     """One look at a run: its Snapshot, and what several views need of it, made once.
 
     `trainer` is the run itself: a view reads from it what no Snapshot holds and changes nothing.
+    `unfinished` holds the names of the views that another look at the same step would bring further.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Look:
         self.config = config
         self.data = data
         self.label_range = label_range
+        self.unfinished: set[str] = set()
 
     @cached_property
     def logits(self) -> tuple[torch.Tensor, torch.Tensor]:

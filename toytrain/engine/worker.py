@@ -459,7 +459,7 @@ class Worker:
             look = Look(run.trainer, snapshot, run.config, run.data, run.label_range)
             header |= look.figures()
             views = {view: _arrays(look, view) for view in run.stale}
-            run.shown |= run.wanted
+            run.shown |= run.wanted - look.unfinished
             run.wanted = set()
             run.framed_at = now
         if saves:

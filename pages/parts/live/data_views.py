@@ -15,9 +15,9 @@ _pad = st.components.v2.component("toytrain.pad", js=LOADER, isolate_styles=Fals
 _batches = st.components.v2.component("toytrain.batches", js=LOADER, isolate_styles=False)
 
 
-def show_gallery(previews: list[dict[str, Any]], chosen: str) -> None:
-    """A small picture of each dataset; a click chooses it."""
-    data = _data("gallery.js", previews=previews, chosen=chosen)
+def show_gallery(previews: list[dict[str, Any]], chosen: str, is_fixed: bool) -> None:
+    """A small picture of each dataset; a click chooses it, unless the choice is fixed."""
+    data = _data("gallery.js", previews=previews, chosen=chosen, is_fixed=is_fixed)
     _gallery(key=session.GALLERY, data=data, on_choose_change=session.choose_dataset)
 
 

@@ -19,9 +19,11 @@ class Gallery {
     this.element.setAttribute("aria-label", word("datasets"));
   }
 
-  update({ previews, chosen }, theme) {
+  update({ previews, chosen, is_fixed: isFixed }, theme) {
     const focused = document.activeElement?.dataset?.dataset;
-    this.element.replaceChildren(...previews.map((preview) => this.#card(preview, preview.name === chosen, theme)));
+    const cards = previews.map((preview) => this.#card(preview, preview.name === chosen, theme));
+    for (const card of cards) card.disabled = isFixed;
+    this.element.replaceChildren(...cards);
     if (focused) this.element.querySelector(`[data-dataset="${focused}"]`)?.focus();
   }
 

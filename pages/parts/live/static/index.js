@@ -49,9 +49,11 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
-    // Wherever the focus is: a click on a canvas moves it nowhere.
-    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#stage.back(),
-      { signal: this.#mounted.signal });
+    // Wherever the focus is: a click on a canvas moves it nowhere. At the body, before the page's own shortcuts at the
+    // document: the key that puts a neuron back does not leave presentation mode too.
+    document.body.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#stage.back()) event.stopPropagation();
+    }, { signal: this.#mounted.signal });
   }
 
   update(component) {

@@ -26,10 +26,12 @@ export class Stage {
     this.#changed();
   }
 
+  /** Puts the neuron back that is enlarged; whether there is one. */
   back() {
-    if (!this.neuron) return;
+    if (!this.neuron) return false;
     this.neuron = null;
     this.#changed();
+    return true;
   }
 
   isEnlarged(layer, index) {
