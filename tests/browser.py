@@ -288,9 +288,13 @@ class Visitor:
 
     def choose(self, label, choice):
         field = self._unfolded(self.page.get_by_label(label, exact=True))
+        option = self.page.get_by_role("option", name=choice, exact=True)
         field.click()
-        field.press("ArrowDown")  # opens the list where scrolling to the field has closed it again
-        self.page.get_by_role("option", name=choice, exact=True).click()
+        try:
+            option.wait_for(timeout=2000)
+        except Exception:  # scrolling to the field has closed the list again
+            field.press("ArrowDown")
+        option.click()
 
     def download(self, name):
         """The path of what a button of the download menu gives."""

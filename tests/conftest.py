@@ -103,8 +103,10 @@ def forked():
         return output
 
     yield run
-    warmed.stdin.close()
+    # Not by closing its input alone: a process that a test has forked since may hold that open.
+    warmed.terminate()
     warmed.wait()
+    warmed.stdin.close()
     warmed.stdout.close()
 
 

@@ -206,7 +206,7 @@ def test_a_killed_worker_costs_no_edit(tmp_path):
     pool = Pool(workers=1, saved_runs=SavedRuns(tmp_path))
     try:
         run = pool.open(PLAIN)
-        assert run.wait_until_open(30)
+        assert run.wait_until_open(60)
         run.edit_weight(*WEIGHT, 0.5)
         run.step_batch()
         run.edit_weight(*WEIGHT, 0.75)

@@ -72,7 +72,7 @@ def watching():
 
 def opened(pool, config):
     run = pool.open(config)
-    assert run.wait_until_open(30)
+    assert run.wait_until_open(60)
     return run
 
 
@@ -159,7 +159,7 @@ def test_pause_is_acknowledged_when_no_step_follows(pool, watching):
 def test_a_refused_config_says_why_and_the_pool_works_on(pool):
     refused = pool.open(Config(batch_size=1000, drop_last=True))
     with pytest.raises(ToytrainError, match="no complete batch") as caught:
-        refused.wait_until_open(30)
+        refused.wait_until_open(60)
     assert caught.value.field == "batch_size"
     with pytest.raises(ToytrainError, match="no complete batch"):
         refused.play()
@@ -236,7 +236,7 @@ def test_a_run_opened_in_a_worker_that_dies_is_opened_by_the_next(pool):
     os.kill(pool.workers[0].pid, signal.SIGSTOP)  # so that it cannot answer before it dies
     run = pool.open(BOOK)
     os.kill(pool.workers[0].pid, signal.SIGKILL)
-    assert run.wait_until_open(30)
+    assert run.wait_until_open(60)
     run.step_batch()
     assert run.losses == SIX_LOSSES[:1]
 
@@ -353,7 +353,7 @@ def test_a_worker_whose_parent_dies_in_the_middle_of_a_command_ends():
 def test_killing_the_parent_ends_workers_that_train():
     code = (
         "import time\nfrom toytrain import Config\nfrom toytrain.engine import Pool\npool = Pool(workers=1)\n"
-        "run = pool.open(Config())\nrun.wait_until_open(30)\nrun.play()\n"
+        "run = pool.open(Config())\nrun.wait_until_open(60)\nrun.play()\n"
         "while run.steps < 100:\n    run.want_frame()\n    time.sleep(0.01)\n"
         "print(pool.workers[0].pid, flush=True)\ntime.sleep(60)\n"
     )
@@ -449,7 +449,7 @@ def test_five_runs_survive_the_kill_of_the_whole_server_at_most_ten_seconds_old(
         "from toytrain.engine import Pool, SavedRuns\n"
         f"pool = Pool(workers=2, saved_runs=SavedRuns(Path({str(tmp_path)!r})))\n"
         "runs = [pool.open(Config(dropout=0.1, seed=seed)) for seed in range(5)]\n"
-        "[run.wait_until_open(30) for run in runs]\n[run.play() for run in runs]\n"
+        "[run.wait_until_open(60) for run in runs]\n[run.play() for run in runs]\n"
         "print(*[run.id for run in runs], flush=True)\n"
         "while True:\n    [run.want_frame() for run in runs]\n    time.sleep(0.1)\n"
     )

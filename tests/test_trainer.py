@@ -160,7 +160,6 @@ def look(snapshot):
     snapshot.probabilities(snapshot.data.test.features)
     snapshot.evaluate(snapshot.data.train)
     if snapshot.task.has_classes:
-        snapshot.confusion_matrix(snapshot.data.test)
 
 
 @kinds
