@@ -159,7 +159,6 @@ def look(snapshot):
     snapshot.neuron_maps(10)
     snapshot.probabilities(snapshot.data.test.features)
     snapshot.evaluate(snapshot.data.train)
-    if snapshot.task.has_classes:
 
 
 @kinds
