@@ -41,7 +41,7 @@ def test_a_weight_set_by_hand_is_recorded_and_the_script_sets_it_too(visit, reru
     visitor.until(f"{shown} !== {visitor.evaluate(shown)!r}")  # it follows the training
     visitor.page.mouse.down()
     visitor.page.mouse.up()
-    field = visitor.page.get_by_label(place)
+    field = visitor.page.get_by_label(place, exact=True)
     field.wait_for()
     visitor.until(f"{LIVE}.dataset.status === 'paused'")  # it stands still for who edits
     visitor.idle()
