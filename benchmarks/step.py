@@ -3,7 +3,8 @@
 `python benchmarks/step.py` trains three works with each contender in one process on one thread, in
 rounds that take turns, and prints the median steps per second, the spread (the middle half of the
 rounds) and the ratio to the book's plain loop, which is the median of the ratios within each round:
-other programs on the machine slow both sides of one round alike. Bars: 5x with SGD, 4x with Adam.
+other programs on the machine slow both sides of one round alike. Bars: 5x with SGD, 4x with Adam; 8x on
+a GPU (`--device cuda`, beside the book's loop there).
 
 skorch and Lightning take part where they are installed (`pip install skorch lightning`).
 """
@@ -243,7 +244,12 @@ OPTIONAL = {"skorch": skorch, "lightning": lightning}
 def contenders(config: Config) -> dict[str, Contender]:
     """All that are installed and know the device, by the name that is printed."""
     if config.device != "cpu":
-        return {BOOK: timed(Book(config).train), "toytrain": toytrain(config, fast=True)}
+        return {
+            BOOK: timed(Book(config).train),
+            "toytrain, fast step": toytrain(config, fast=True),
+            "toytrain, as the server trains": as_the_server_trains(config),
+            "toytrain, plain step": toytrain(config, fast=False),
+        }
     found = {
         BOOK: timed(Book(config).train),
         "toytrain, fast step": toytrain(config, fast=True),
@@ -302,8 +308,7 @@ def main() -> None:
         get_device(options.device)
     except ToytrainError as error:
         parser.exit(1, f"{error}\n")
-    if options.device != "cpu":
-        why = Trainer.from_config(Config(device=options.device)).why_plain
+    if options.device != "cpu" and (why := Trainer.from_config(Config(device=options.device)).why_plain):
         print(f"on {options.device} each step is a plain one: {why}")
     for name in OPTIONAL if options.device == "cpu" else ():
         if not importlib.util.find_spec(name):

@@ -23,7 +23,7 @@ from toytrain.data import ToyDataset
 from toytrain.engine.worker import Worker
 from toytrain.fast_step import compiled, reasons, runner, traceable
 from toytrain.script import write_script
-from toytrain.trainer import with_l1
+from toytrain.trainer import WithL1
 
 # 80 training examples in batches of 9: eight full batches and one of 8 make an epoch.
 PLAIN = Config(points=100, batch_size=9)
@@ -687,8 +687,8 @@ REASONS = {
     "an own loss": (lambda: by_hand(sgd, loss=own_loss), "own_loss is a loss of its own"),
     "a loss as an object": (lambda: by_hand(sgd, loss=nn.CrossEntropyLoss()), "CrossEntropyLoss is a loss"),
     "an own loss and L1": (
-        of_a_config(lambda t: setattr(t, "loss", with_l1(own_loss, t.model, 0.1))),
-        "penalised is a loss of its own",
+        of_a_config(lambda t: setattr(t, "loss", WithL1(own_loss, t.model, 0.1))),
+        "WithL1 is a loss of its own",
     ),
     "an own optimizer": (optimizer(Patient), "does not know the optimizer Patient"),
     "an optimizer that is not known": (optimizer(torch.optim.Adagrad), "the optimizer Adagrad"),
@@ -820,7 +820,7 @@ def test_a_step_that_cannot_be_traced_is_a_reason(monkeypatch):
     monkeypatch.setattr(compiled, "_sources", {})
     trainer = Trainer.from_config(PLAIN)
     trainer.advance(steps=40)
-    assert trainer.why_plain == "The step could not be traced (RuntimeError: no such operation)."
+    assert trainer.why_plain == "The fast step could not be prepared (RuntimeError: no such operation)."
     assert same(parts(trainer), parts(plain(PLAIN, 40)))
 
 
@@ -843,7 +843,7 @@ def test_a_model_that_overwrites_its_input_cannot_be_traced():
     ("lines", "reason"),
     [
         (("parameters.add_(gradients, alpha=-learning_rate * 1.0000001)",), "does not give the bits"),
-        (("parameters.add_(no_such_name)",), "The traced step failed (NameError"),
+        (("parameters.add_(no_such_name)",), "The fast step failed (NameError"),
     ],
 )
 def test_a_fast_step_with_other_bits_is_found_out_and_changes_nothing(lines, reason, monkeypatch):

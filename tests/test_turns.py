@@ -6,7 +6,7 @@ import pytest
 
 from toytrain import Config
 from toytrain.engine.turns import LAG, Turns
-from toytrain.engine.worker import Worker
+from toytrain.engine.worker import FRAMES_SHARE, Worker
 
 
 def serve(turns, costs, seconds, may=lambda run_id: True):
@@ -93,6 +93,6 @@ def test_the_picture_of_a_large_network_comes_less_often_and_those_of_the_others
             worker.note_change(run_id)
         worker.frames()
         now[0] += 0.005
-    assert drawn["large"] == pytest.approx(20 / (2 * 0.04 * 4), rel=0.2)
+    assert drawn["large"] == pytest.approx(20 * FRAMES_SHARE / (0.04 * 4), rel=0.2)
     for run_id in "abc":
         assert drawn[run_id] > 3 * drawn["large"]

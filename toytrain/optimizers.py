@@ -30,4 +30,6 @@ def optimizer_arguments(config: Config) -> tuple[type[torch.optim.Optimizer], di
         for name in OPTIMIZERS[config.optimizer]
         if getattr(config, name) != defaults[name].default
     }
+    if config.device == "cuda" and "capturable" in defaults:
+        arguments["capturable"] = True  # counts its steps on the GPU, so that a CUDA graph can hold one
     return kind, {"lr": config.learning_rate, **arguments}

@@ -377,7 +377,11 @@ class Trainer:
         self._begun = None
         self.model.load_state_dict(snapshot.weights)
         self.initial_weights = snapshot.initial_weights
-        self.optimizer.load_state_dict(copy.deepcopy(snapshot.optimizer_state))
+        state = copy.deepcopy(snapshot.optimizer_state)
+        for group, own in zip(state["param_groups"], self.optimizer.param_groups, strict=True):
+            if "capturable" in own:  # which belongs to the device, and the device may be another one now
+                group["capturable"] = own["capturable"]
+        self.optimizer.load_state_dict(state)
         if self.schedule is not None:
             self.schedule.load_state_dict(copy.deepcopy(snapshot.schedule_state))
         self.steps, self.epoch, self.batch = snapshot.steps, snapshot.epoch, snapshot.batch
@@ -407,7 +411,7 @@ def made_of(config: Config, model: torch.nn.Module) -> dict[str, Any]:
     optimizer = make_optimizer(config, model)
     return {
         "optimizer": optimizer,
-        "loss": with_l1(task.loss, model, config.l1) if config.l1 else task.loss,
+        "loss": WithL1(task.loss, model, config.l1) if config.l1 else task.loss,
         "task": task,
         "epochs": config.epochs,
         "config": config,
@@ -436,14 +440,22 @@ def _size(shape: tuple[int, ...] | None) -> str:
     return "absent" if shape is None else " x ".join(map(str, shape)) or "one number"
 
 
-def with_l1(loss, model: torch.nn.Module, strength: float):
-    """The loss plus `strength` times the sum of the absolute weights (not biases) of Linear layers."""
-    weights = [layer.weight for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+class WithL1:
+    """A loss plus `strength` times the sum of the absolute weights (not biases) of Linear layers.
 
-    def penalised(logits, labels):
-        return loss(logits, labels) + strength * sum(weight.abs().sum() for weight in weights)
+    Copied together with the model, it is a loss of the copy.
+    """
 
-    return traceable(penalised, loss, strength) if loss_key(loss) else penalised
+    def __init__(self, loss, model: torch.nn.Module, strength: float):
+        self.loss = loss
+        self.strength = strength
+        self.weights = [layer.weight for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+        if loss_key(loss) is not None:
+            traceable(self, loss, strength)
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        penalty = self.strength * sum(weight.abs().sum() for weight in self.weights)
+        return self.loss(logits, labels) + penalty
 
 
 # What the fast step does in another way: a Trainer with another of these keeps to the plain step.

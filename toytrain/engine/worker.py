@@ -37,9 +37,10 @@ from .neurons import RESOLUTION, describe_network
 from .turns import SLICE, Turns
 from .views import Look
 
-ROUND = 0.12  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
+ROUND = 0.1  # seconds in which each of many runs gets a turn, as far as that leaves it LEAST
 LEAST = 0.004
 FRAME_EVERY = 1 / 30  # seconds between two frames of one run, at the least
+FRAMES_SHARE = 0.6  # of a worker's time, at the most
 SLOW = 0.1  # seconds between two frames, from which on the page says so
 FRAME_COST = 0.0035  # seconds that a frame is taken to cost at the least
 SAVE_EVERY = 2.0  # seconds of training that a killed worker costs at the most
@@ -515,9 +516,9 @@ def _arrays(look: Look, view: str) -> dict[str, Array]:
 
 
 def _frame_interval(run: Hosted, watched: int) -> float:
-    """Seconds between two frames of a run: more where many are watched, so that frames take at most half
-    of its share, and the rest is for training."""
-    return max(FRAME_EVERY, 2 * max(FRAME_COST, run.frame_cost) * watched)
+    """Seconds between two frames of a run: more where many are watched, so that frames take at most
+    FRAMES_SHARE of the time, and the rest is for training."""
+    return max(FRAME_EVERY, max(FRAME_COST, run.frame_cost) * watched / FRAMES_SHARE)
 
 
 def _describe_tensor(key_in_file: str, key: str, tensor: torch.Tensor) -> dict[str, Any]:

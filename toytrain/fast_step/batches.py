@@ -29,6 +29,9 @@ class ResidentBatches(Iterator[Pair]):
         self.labels = aligned_batches(dataset.labels, order, size)  # type: ignore[attr-defined]
         self.position = 0
 
+    def __len__(self) -> int:
+        return len(self.features)
+
     def __next__(self) -> Pair:
         if self.position == len(self.features):
             raise StopIteration

@@ -1,16 +1,20 @@
 """Compiled: the functions of a traced step, and the flat tensors that they work on."""
 
+import math
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from itertools import islice
 from types import CodeType
 from typing import Any
 
 import torch
 
 from ..data import ToyDataset
+from .batches import ResidentBatches
 from .layout import length, places
 from .reasons import loss_key
-from .run import Run
+from .run import Run, Slice
 from .source import write_evaluation, write_step
 from .updates import UPDATES, Update
 
@@ -49,7 +53,7 @@ class Compiled:
     buffers: dict[str, torch.Tensor]
     namespace: dict[str, Any]
     steps: list[Callable[..., float]] = field(default_factory=list)  # one per batch of an epoch
-    evaluate: Callable[[torch.Tensor], torch.Tensor] | None = None
+    evaluate: Callable[[torch.Tensor], torch.Tensor] = field(init=False)  # set where there is test data
     source: str = ""
 
     @classmethod
@@ -130,6 +134,33 @@ class Compiled:
             return None
         numbers = {state["step"].item() for state in states}
         return numbers.pop() if len(numbers) == 1 else None
+
+    def train(
+        self, done: Slice, batches: ResidentBatches, rates: dict[int, float], last: float, deadline: float
+    ) -> None:
+        """Train the next batches of an epoch: until its end, `last` steps, the deadline or a bad loss."""
+        # The loop that everything else is for; what it touches is local.
+        number, steps, rate = done.number, done.steps, done.learning_rate
+        clock, isfinite = time.perf_counter, math.isfinite
+        left = None if math.isinf(last) else int(last) - steps
+        epoch = zip(self.steps, batches.features, batches.labels, strict=True)
+        with torch.inference_mode():
+            for step, features, labels in islice(
+                epoch, done.batch, None if left is None else done.batch + left
+            ):
+                rate = rates.get(steps, rate)
+                number = min(number + 1, LAST_NUMBER)
+                loss = step(features, labels, rate, number)
+                steps += 1
+                if not isfinite(loss):
+                    done.finite = False
+                    break
+                done.losses.append(loss)
+                if clock() >= deadline:
+                    done.late = True
+                    break
+        done.batch += steps - done.steps
+        done.number, done.steps, done.learning_rate = number, steps, rate
 
     def store(self, run: Run, number: float) -> None:
         """Copy the run back, as the plain step would have left it, the last gradients included."""

@@ -24,7 +24,7 @@ LOSSES = (F.cross_entropy, F.mse_loss)
 SCHEDULES = tuple(kind for kind, _ in schedules.CLASSES.values())
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # Settings of optimizers that are not written as lines in `updates`, or that compute with other bits.
-OTHER_WAYS = ("maximize", "foreach", "fused", "capturable", "differentiable", "amsgrad", "centered")
+OTHER_WAYS = ("maximize", "foreach", "fused", "differentiable", "amsgrad", "centered")
 
 
 def traceable(loss, *settings):
@@ -32,7 +32,7 @@ def traceable(loss, *settings):
 
     `settings` is what the loss was made with; losses of equal code and equal settings are alike.
     """
-    loss.traceable = (loss.__code__, *settings)
+    loss.traceable = (getattr(loss, "__code__", type(loss)), *settings)
     return loss
 
 
@@ -47,7 +47,7 @@ def reason_against(run: Run) -> str:
         _against_surroundings(run.device)
         or _against_model(run.model)
         or _against_loss(run.loss)
-        or _against_optimizer(run.optimizer, run.model)
+        or _against_optimizer(run.optimizer, run.model, run.device)
         or _against_schedule(run.schedule, run.optimizer)
         or _against_loader(run.train_loader)
         or _against_test_data(run.test_loader)
@@ -55,11 +55,11 @@ def reason_against(run: Run) -> str:
 
 
 def _against_surroundings(device: torch.device) -> str:
-    if device.type != "cpu":
-        return f"The fast step is for the CPU only, for now; this run is on {device.type}."
+    if device.type not in ("cpu", "cuda"):
+        return f"The fast step is for the CPU and for CUDA; this run is on {device.type}."
     if torch.get_default_device().type != "cpu":
         return "New tensors are not made on the CPU by default."
-    if torch.is_autocast_enabled("cpu") or torch.is_anomaly_enabled():
+    if torch.is_autocast_enabled(device.type) or torch.is_anomaly_enabled():
         return "Autocast or anomaly detection is on."
     hooks = (getattr(nn.modules.module, f"_global{name}", None) for name in HOOKS)
     if any(hooks):
@@ -118,7 +118,7 @@ def _against_loss(loss) -> str:
     return ""
 
 
-def _against_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> str:
+def _against_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, device: torch.device) -> str:
     name = type(optimizer).__name__
     if type(optimizer) not in UPDATES:
         return f"The fast step does not know the optimizer {name}."
@@ -130,6 +130,9 @@ def _against_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module) -> st
     for setting in OTHER_WAYS:
         if group.get(setting):
             return f"{name} with {setting}=True computes in another way."
+    # A CUDA graph needs the number of steps on the GPU; on the CPU there is no such way.
+    if group.get("capturable", device.type == "cuda") != (device.type == "cuda"):
+        return f"{name} with capturable={group['capturable']} computes in another way."
     if any(isinstance(value, torch.Tensor) for value in (*group.values(), *group.get("betas", ()))):
         return f"A setting of {name} is a tensor."
     # torch's schedules wrap the step, to be able to warn: that does nothing else.

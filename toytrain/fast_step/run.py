@@ -1,5 +1,7 @@
-"""Run: what the fast step sees of a Trainer, which is above it."""
+"""Run: what the fast step sees of a Trainer, which is above it; and a Slice of its batches."""
 
+from array import array
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from ..random_state import RandomState
 from ..task import Task
+from .batches import ResidentBatches
 
 
 class Run(Protocol):
@@ -35,3 +38,25 @@ class Run(Protocol):
     _last_finite: Any
 
     def step(self) -> float: ...
+
+
+@dataclass
+class Slice:
+    """Batches trained and not yet stored: where the run would stand, and what it would note."""
+
+    random_state: RandomState  # before the first of these batches
+    steps: int
+    epoch: int
+    batch: int
+    batches: ResidentBatches | None
+    epoch_random_state: RandomState | None
+    learning_rate: float
+    number: float  # of steps that the optimizer has taken
+    losses: array = field(default_factory=lambda: array("f"))
+    tests: array = field(default_factory=lambda: array("d"))
+    first_rate: float = 0.0
+    schedule: dict[str, Any] | None = None  # the state of the run's schedule before these batches
+    stopping: Any = None  # the run's conditions, after the epochs of this Slice
+    finite: bool = True
+    late: bool = False
+    declined: bool = False  # whether plain steps should come next

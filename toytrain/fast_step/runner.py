@@ -7,20 +7,17 @@ fails, they are dropped, and the plain step trains the same batches again: it al
 
 import copy
 import math
-import time
-from array import array
-from collections.abc import Hashable
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
 
-from ..random_state import RandomState, get_random_state, set_random_state
+from ..random_state import get_random_state, set_random_state
 from .batches import ResidentBatches
-from .compiled import LAST_NUMBER, Compiled, structure
+from .captured import Captured
+from .compiled import Compiled, structure
 from .reasons import reason_against
-from .run import Run
+from .run import Run, Slice
 
 # Plain steps before the tracing, which takes about as long as they do, 20 ms: so a short run hardly pays
 # for it, and the first loss of a long one does not wait for it.
@@ -30,26 +27,8 @@ MOST = 1000  # batches after which the copies are stored, so that a drop costs n
 TRIAL = 8  # batches that a new fast step trains beside the plain one
 ASK_AGAIN = 100  # plain steps after which a reason against the fast step is looked at anew
 
-
-@dataclass
-class Slice:
-    """Batches trained and not yet stored: where the run would stand, and what it would note."""
-
-    random_state: RandomState  # before the first of these batches
-    steps: int
-    epoch: int
-    batch: int
-    batches: ResidentBatches | None
-    epoch_random_state: RandomState | None
-    learning_rate: float
-    number: float  # of steps that the optimizer has taken
-    losses: array = field(default_factory=lambda: array("f"))
-    tests: array = field(default_factory=lambda: array("d"))
-    first_rate: float = 0.0
-    schedule: dict[str, Any] | None = None  # the state of the run's schedule before these batches
-    stopping: Any = None  # the run's conditions, after the epochs of this Slice
-    finite: bool = True
-    late: bool = False
+Way = Compiled | Captured
+WAYS: dict[str, Callable[[Run], Way]] = {"cpu": Compiled.of, "cuda": Captured}
 
 
 class FastStep:
@@ -58,7 +37,7 @@ class FastStep:
     def __init__(self):
         self.steps = 0
         self._plain_left = WARM_UP  # plain steps to come before the fast one is tried
-        self._compiled: Compiled | None = None
+        self._compiled: Way | None = None
         self._structure: Hashable = None
         self._proven = False  # whether the trial has shown equal bits
         self._fault = ""
@@ -94,10 +73,14 @@ class FastStep:
             else:
                 done = _trained(run, self._compiled, min(last, run.steps + TRIAL), math.inf)
         except Exception as error:  # the plain step trains this batch; it fails too if the batch is bad
-            self._fault = f"The traced step failed ({type(error).__name__}: {error})."
+            self._fault = f"The fast step failed ({type(error).__name__}: {error})."
             return False
         if done is None or not done.finite:
             self._plain_left = ASK_AGAIN if done is None else done.steps - run.steps
+            return False
+        if done.declined:
+            self._plain_left = ASK_AGAIN
+        if done.steps == run.steps:
             return False
         if self._proven:
             self.steps += done.steps - run.steps
@@ -114,12 +97,12 @@ class FastStep:
             return
         self._structure, self._compiled, self._proven, self._fault = None, None, False, ""
         try:
-            self._compiled = Compiled.of(run)
+            self._compiled = WAYS[run.device.type](run)
         except Exception as error:  # whatever the tracing met: the plain step needs no tracing
-            self._fault = f"The step could not be traced ({type(error).__name__}: {error})."
+            self._fault = f"The fast step could not be prepared ({type(error).__name__}: {error})."
         self._structure = found
 
-    def _prove(self, run: Run, compiled: Compiled, done: Slice) -> None:
+    def _prove(self, run: Run, compiled: Way, done: Slice) -> None:
         """Train what the fast step has trained with the plain one, which counts, and compare."""
         after = get_random_state(run.device)
         _put_back(run, done)
@@ -130,22 +113,22 @@ class FastStep:
             and run.losses[run.steps - len(done.losses) :] == done.losses
             and run.tests[len(run.tests) - len(done.tests) :] == done.tests
             and run.optimizer.param_groups[0]["lr"] == done.learning_rate
-            and torch.equal(after["cpu"], get_random_state(run.device)["cpu"])
+            and all(torch.equal(after[name], state) for name, state in get_random_state(run.device).items())
         )
         if not self._proven:
             self._fault = "The fast step does not give the bits of the plain step on this machine."
 
 
-def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slice | None:
+def _trained(run: Run, compiled: Way, last: float, deadline: float) -> Slice | None:
     """The next batches, trained on copies; None where a plain step must come first.
 
-    The run itself stands where it stood; so does the generator, if a number is not finite or by an
-    error or Ctrl-C.
+    The run itself stands where it stood; so does the generator, if a number is not finite, if nothing
+    was trained, or by an error or Ctrl-C.
     """
     number = compiled.load(run)
     if number is None:
         return None
-    finite = False
+    stays = False
     done = _begin(run, number)
     try:
         while done.finite and not done.late and done.steps < last and not _ended(run, done):
@@ -153,9 +136,13 @@ def _trained(run: Run, compiled: Compiled, last: float, deadline: float) -> Slic
                 done.epoch_random_state = get_random_state(run.device)
                 done.batches = ResidentBatches(run.train_loader)
             _train_epoch(run, compiled, done, done.batches, last, deadline)
-        finite = done.finite = done.finite and compiled.is_finite()
+            if done.declined and done.batch == 0 and done.batches and done.epoch_random_state:
+                set_random_state(done.epoch_random_state, run.device)  # the plain step deals this epoch
+                done.batches = None
+        done.finite = done.finite and compiled.is_finite()
+        stays = done.finite and done.steps > run.steps
     finally:
-        if not finite:
+        if not stays:
             _put_back(run, done)
     return done
 
@@ -215,55 +202,32 @@ def _begin(run: Run, number: float) -> Slice:
 
 
 def _train_epoch(
-    run: Run, compiled: Compiled, done: Slice, batches: ResidentBatches, last: float, deadline: float
-) -> None:
-    """Train on, at the most to the epoch's end, and close the epoch there."""
-    with torch.inference_mode():
-        _train_batches(run.learning_rates, compiled, done, batches, last, deadline)
-        if done.finite and done.batch == len(compiled.steps):
-            done.epoch += 1
-            done.batch = 0
-            done.batches = None
-            if run.test_loader is not None and compiled.evaluate is not None:
-                dataset: Any = run.test_loader.dataset
-                logits = compiled.evaluate(dataset.features)
-                loss = run.task.loss(logits, dataset.labels).item()
-                score = run.task.score(logits, dataset.labels)
-                done.tests.extend((done.steps, loss, score))
-                done.stopping.look(loss, score)
-            if run.schedule is not None:
-                _set_rate(run, done.learning_rate)
-                run.schedule.step()
-                done.learning_rate = run.optimizer.param_groups[0]["lr"]
-
-
-def _train_batches(
-    learning_rates: dict[int, float],
-    compiled: Compiled,
+    run: Run,
+    compiled: Way,
     done: Slice,
     batches: ResidentBatches,
     last: float,
     deadline: float,
 ) -> None:
-    """The loop that everything else is for; what it touches is local."""
-    number, steps, rate = done.number, done.steps, done.learning_rate
-    clock, isfinite = time.perf_counter, math.isfinite
-    left = None if math.isinf(last) else int(last) - steps
-    epoch = zip(compiled.steps, batches.features, batches.labels, strict=True)
-    for step, features, labels in islice(epoch, done.batch, None if left is None else done.batch + left):
-        rate = learning_rates.get(steps, rate)
-        number = min(number + 1, LAST_NUMBER)
-        loss = step(features, labels, rate, number)
-        steps += 1
-        if not isfinite(loss):
-            done.finite = False
-            break
-        done.losses.append(loss)
-        if clock() >= deadline:
-            done.late = True
-            break
-    done.batch += steps - done.steps
-    done.number, done.steps, done.learning_rate = number, steps, rate
+    """Train on, at the most to the epoch's end, and close the epoch there."""
+    compiled.train(done, batches, run.learning_rates, last, deadline)
+    if not done.finite or done.batch < len(batches):
+        return
+    done.epoch += 1
+    done.batch = 0
+    done.batches = None
+    if run.test_loader is not None:
+        dataset: Any = run.test_loader.dataset
+        with torch.inference_mode():
+            logits = compiled.evaluate(dataset.features)
+            labels = dataset.labels.to(logits.device)
+            loss, score = run.task.loss(logits, labels).item(), run.task.score(logits, labels)
+        done.tests.extend((done.steps, loss, score))
+        done.stopping.look(loss, score)
+    if run.schedule is not None:
+        _set_rate(run, done.learning_rate)
+        run.schedule.step()
+        done.learning_rate = run.optimizer.param_groups[0]["lr"]
 
 
 def _store(run: Run, done: Slice) -> None:

@@ -117,7 +117,13 @@ def _show_fast_step(run: Run) -> None:
     except ToytrainError as error:
         reason, source = str(error), ""
     if not source:
-        st.info(said(reason))
+        st.info(
+            said(reason)
+            or _(
+                "On an NVIDIA GPU the run repeats Trainer.step itself as a CUDA graph, which starts all its "
+                "operations at once: there are no other lines to show."
+            )
+        )
         return
     st.caption(
         _(
