@@ -287,14 +287,22 @@ class Visitor:
         self._unfolded(box).click()
 
     def choose(self, label, choice):
+        """Take a choice by the keyboard: where the list opens beside a field that moves, no pointer can."""
         field = self._unfolded(self.page.get_by_label(label, exact=True))
-        option = self.page.get_by_role("option", name=choice, exact=True)
-        field.click()
-        try:
-            option.wait_for(timeout=2000)
-        except Exception:  # scrolling to the field has closed the list again
+        options = self.page.get_by_role("option")
+        focused = self.page.locator("[role=option][data-focused=true]")
+        field.focus()
+        deadline = time.monotonic() + 30
+        while not options.count():  # a list that opens while the sidebar still scrolls closes again
+            assert time.monotonic() < deadline, f"the list of {label} does not open"
             field.press("ArrowDown")
-        option.click()
+            self.page.wait_for_timeout(300)
+        choices = [text.strip() for text in options.all_inner_texts()]
+        assert choice in choices
+        while (here := choices.index(focused.inner_text().strip())) != choices.index(choice):
+            field.press("ArrowDown" if here < choices.index(choice) else "ArrowUp")
+        field.press("Enter")
+        options.first.wait_for(state="detached")
 
     def download(self, name):
         """The path of what a button of the download menu gives."""
