@@ -109,7 +109,9 @@ def _read_group(group: dict, config: Config, count: int, rate: float) -> dict:
         own["initial_lr"] = config.learning_rate  # which torch's schedules note here
     own["params"] = list(range(count))
     for name, setting in group.items():
-        if name not in own or setting != own[name]:
+        # `capturable` belongs to the device, where a run may go on from a file of another one.
+        fits = setting == own.get(name) or (name == "capturable" and type(setting) is bool)
+        if name not in own or not fits:
             raise refusal(Cause.OPTIMIZER)
     if "params" not in group:
         raise refusal(Cause.OPTIMIZER)
