@@ -12,7 +12,7 @@ import torch
 from conftest import same
 from test_fast_step import OPTIONS, options, parts, plain, plainly, told, with_
 
-from toytrain import Config, Trainer, checkpoint
+from toytrain import Config, Trainer
 from toytrain.fast_step import captured, runner
 
 
@@ -164,13 +164,3 @@ def test_a_run_goes_on_on_the_cpu_from_a_snapshot_of_a_gpu():
     trainer.restore(there)
     trainer.advance(steps=100)
     assert same(parts(trainer), parts(plain(config, 120)))
-
-
-@pytest.mark.parametrize("capturable", [False, True])
-def test_a_checkpoint_is_read_wherever_its_optimizer_counted_its_steps(capturable):
-    config = Config(points=100, optimizer="adam")
-    snapshot = Trainer.from_config(config).advance(steps=20)
-    group = {**snapshot.optimizer_state["param_groups"][0], "capturable": capturable}
-    there = {**snapshot.optimizer_state, "param_groups": [group]}
-    read = checkpoint.load(checkpoint.save(dataclasses.replace(snapshot, optimizer_state=there)))
-    assert read.optimizer_state["param_groups"][0]["capturable"] is False

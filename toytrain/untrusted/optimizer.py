@@ -109,9 +109,8 @@ def _read_group(group: dict, config: Config, count: int, rate: float) -> dict:
         own["initial_lr"] = config.learning_rate  # which torch's schedules note here
     own["params"] = list(range(count))
     for name, setting in group.items():
-        # `capturable` belongs to the device, where a run may go on from a file of another one.
-        fits = setting == own.get(name) or (name == "capturable" and type(setting) is bool)
-        if name not in own or not fits:
+        is_older = name == "capturable" and setting is False  # so runs on a GPU had it at first
+        if name not in own or (setting != own[name] and not is_older):
             raise refusal(Cause.OPTIMIZER)
     if "params" not in group:
         raise refusal(Cause.OPTIMIZER)
