@@ -28,11 +28,12 @@ def take_from(texts: dict[str, str], notices: list[str]) -> tuple[Settings, tupl
     """Take both out of an address's texts. What makes no sense is named and left out."""
     settings, refused = Settings(), {}
     for name, default in settings.to_dict().items():
-        text = texts.pop(_name(name), None)
+        if _name(name) not in texts:
+            continue
+        text = texts.pop(_name(name))
         try:
-            if text is not None:
-                value = SWITCH[text] if isinstance(default, bool) else type(default)(text)
-                settings = replace(settings, **{name: value})
+            value: Any = SWITCH[text] if isinstance(default, bool) else type(default)(text)
+            settings = replace(settings, **{name: value})
         except (KeyError, ValueError, ToytrainError):
             refused[_name(name)] = text
     text = texts.pop(RUN, "")
