@@ -160,7 +160,11 @@ def fit_to_window() -> None:
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }
-        @media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 1rem; } }
+        .stPageLink p { white-space: normal; }
+        @media (max-width: 640px) {
+          .stMainBlockContainer { padding: 4rem 1rem 1rem; }
+          .stSidebar [data-testid="stSidebarNav"] { padding-top: 2.75rem; }
+        }
         </style>"""
     )
 
