@@ -267,8 +267,8 @@ for notice in here.notices:
     st.warning(controls.escaped(notice))
 ask_settings()
 settings = session.book_settings()
+session.follow_book(settings)
 reader = session.reader()
-reader.follow(settings)
 drawn, busy = reader.version, is_busy()  # before the figures: what comes in meanwhile is news
 rows = {key: rows_of(section, reader, settings) for key, section in SECTIONS.items()}
 sources = sources_so_far()

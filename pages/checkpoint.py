@@ -64,7 +64,7 @@ def show_downloads(here: session.Session) -> None:
         (_("safetensors"), run.safetensors, "model.safetensors",
          _("For other programs: the weights without a pickle, the settings as metadata."), LOAD_SAFETENSORS),
     ):  # fmt: skip
-        button, caption = st.columns([2, 3], vertical_alignment="center")
+        button, caption = st.columns([1, 1], vertical_alignment="center")
         button.download_button(label, data, file_name, OCTETS, on_click="ignore", width="stretch",
                                icon=":material/download:")  # fmt: skip
         caption.caption(about)

@@ -10,7 +10,7 @@ from browser import wait_until
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import book_words
+from pages.parts import book_address, book_words
 from pages.parts.figure_table import Row, table
 from pages.parts.live import graph
 from pages.parts.session import MEMORY
@@ -47,8 +47,10 @@ def pool():
 
 
 class Page:
-    def __init__(self):
+    def __init__(self, **query):
         self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=60)
+        for name, text in query.items():
+            self.app.query_params[name] = text
         self.app.run()
         self.turn_to("book.py")
 
@@ -63,6 +65,12 @@ class Page:
     @property
     def reader(self):
         return self.app.session_state[MEMORY].reader
+
+    @property
+    def address(self):
+        """The address as it is asked for after a reload."""
+        texts = dict(self.app.query_params.items())
+        return {name: text if isinstance(text, str) else text[0] for name, text in texts.items()}
 
     def run(self, key="all"):
         next(button for button in self.app.button if button.key == f"book_run_{key}").click()
@@ -205,6 +213,39 @@ def test_results_and_settings_are_there_again_after_another_page(page):
     assert page.app.session_state[MEMORY].reader.answers["model", "seeded_weights"].settings == Settings(
         seed=5
     )
+
+
+def test_after_a_reload_the_settings_are_there_and_what_was_run_is_computed_again(page):
+    page.run("model")
+    page.run("dataset")
+    page.set("seed", 5)
+    page.set("shuffle", False)
+    before = page.figures()
+    again = Page(**page.address)
+    again.look_at_the_end()
+    assert again.figures() == before
+    assert again.app.session_state[MEMORY].book == Settings(seed=5, shuffle=False)
+    again.run()
+    assert again.address["book"] == "all"
+
+
+def test_what_an_address_cannot_mean_is_named_and_the_rest_of_it_holds():
+    notices = []
+    asked = {"book_seed": "-1", "book_shuffle": "2", "book_x1": "nan", "book_epochs": "4", "book_y": "0.0",
+             "book": "model,nothing", "seed": "7"}  # fmt: skip
+    texts = dict(asked)
+    assert book_address.take_from(texts, notices) == (Settings(epochs=4, y=0.0), ("model",))
+    assert texts == {"seed": "7"}
+    assert [notice.split(" = ")[0] for notice in notices] == [
+        f"In the address: book_{name}" for name in ("seed", "shuffle", "x1")
+    ]
+    settings = Settings(seed=5, evaluate="loader", random_number=True, learning_rate=0.25)
+    for sections in ((), ("model", "saving"), tuple(SECTIONS)):
+        assert book_address.take_from(book_address.to_texts(settings, sections), notices) == (
+            settings, sections,
+        )  # fmt: skip
+    assert book_address.take_from({"book": "nothing"}, notices) == (Settings(), ())
+    assert len(notices) == 4
 
 
 def test_the_page_leads_to_a_run_of_its_settings(page):

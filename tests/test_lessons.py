@@ -213,6 +213,9 @@ BROKEN = {
     "unknown setting": (changed('dataset = "circles"', "depth = 3"), 6, "depth"),
     "steps without checks": (changed("## Do it", "## One\n\n## Two"), 4, "checks"),
     "no step": (changed("## Do it", "Do it"), 13, "##"),
+    "lists within lists": (changed('title = "Mine"', "title = " + "[" * 9000), 1, "deep"),
+    "names within names": (changed("dataset =", f"seed{'.a' * 9000} ="), 1, "deep"),
+    "a number without end": (changed('title = "Mine"', f"order = {'1' * 5000}"), 7, "digits"),
     "odd order": (changed('title = "Mine"', 'order = "first"\ntitle = "Mine"'), 2, "order"),
 }
 
@@ -225,6 +228,14 @@ def test_a_broken_file_is_named_with_line_and_reason_and_the_others_still_work(f
     assert tuple(lesson.name for lesson in lessons) == NAMES
     assert (broken.file, broken.line) == ("mine.md", line)
     assert said in broken.reason
+
+
+def test_a_folder_or_a_link_to_nowhere_breaks_no_lesson(folder):
+    (folder / "mine.md").mkdir()
+    (folder / "other.md").symlink_to(folder / "nowhere")
+    lessons, broken = all_lessons("en")
+    assert tuple(lesson.name for lesson in lessons) == NAMES
+    assert [(one.file, one.line) for one in broken] == [("mine.md", 1), ("other.md", 1)]
 
 
 def test_a_broken_translation_is_named_and_the_lesson_is_there_in_english(folder):

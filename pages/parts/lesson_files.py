@@ -21,9 +21,9 @@ lessons/<language>/<the same name>, has a title and the same number of steps, an
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +133,14 @@ def all_lessons(language: str) -> tuple[list[Lesson], list[Broken]]:
     lessons, broken = [], []
     for path in sorted(FOLDER.glob("*.md")):
         try:
-            lesson = _read(path, _stamp(path))
+            lesson = _guarded(lambda path: _read(path, _stamp(path)), path)
         except Unreadable as error:
             broken.append(Broken(path.name, error.line, error.reason))
             continue
         translation = FOLDER / language / path.name
         if translation.is_file():
             try:
-                lesson = _translated(lesson, translation)
+                lesson = _guarded(partial(_translated, lesson), translation)
             except Unreadable as error:
                 broken.append(Broken(f"{language}/{path.name}", error.line, error.reason))
         lessons.append(lesson)
@@ -215,12 +215,22 @@ def _parts(path: Path, stamp: tuple[int, int]) -> tuple[dict[str, Any], str, lis
         raise Unreadable(_("The file must begin with a line of +++, settings, and another line of +++."))
     try:
         front = tomllib.loads("\n".join(lines[1 : ends[1]]))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number of too many digits
         place = re.search(r"line (\d+)", str(error))
         reason = str(error).partition(" (at ")[0]
         line = int(place[1]) + 1 if place else ends[1] + 1
         raise Unreadable(_("The settings are not TOML: {reason}.").format(reason=reason), line) from error
     return front, "\n".join(lines[ends[1] + 1 :]), lines
+
+
+def _guarded(read: Callable[[Path], Lesson], path: Path) -> Lesson:
+    """What is read off the path; whatever lies there may break itself, but no other lesson."""
+    try:
+        return read(path)
+    except OSError as error:  # a folder of that name, a link to nowhere, a file that only others may read
+        raise Unreadable(_("The file cannot be read.")) from error
+    except RecursionError as error:
+        raise Unreadable(_("The settings lie too deep within one another.")) from error
 
 
 @lru_cache(256)

@@ -25,7 +25,7 @@ from toytrain.distributed import DistributedRun, Ranks
 from toytrain.engine import LabRun, Reader, Run
 from toytrain.rows import MOST_IN_ADDRESS, Point, close_gaps, read_rows, write_rows
 
-from . import lesson_files
+from . import book_address, lesson_files
 from .bench import Bench
 from .lesson_files import Judged, Lesson
 from .live.base import BASE
@@ -59,7 +59,8 @@ class Session:
     `shown_again` counts how often a field's widget was made to show another value. `ranks` is the
     distributed run, `ranks_before` the one before it. `owner` is what the pool counts its runs by. `draft`
     holds own points before a run takes them, `upload` the file that some may come from. `reader`
-    computes the figures of the book page. `chosen` is the data point picked last from the table of
+    computes the figures of the book page, `book` is what that page's widgets say, `read` which sections were
+    run before a reload. `chosen` is the data point picked last from the table of
     predictions, and the number of that pick. `bench` is the mistake lab, `page` the path of the page they are
     on.
     """
@@ -80,6 +81,8 @@ class Session:
     ranks: DistributedRun | None = None
     ranks_before: DistributedRun | None = None
     reader: Reader | None = None
+    book: Settings = field(default_factory=Settings)
+    read: tuple[str, ...] = ()
     owner: str = ""
     chosen: dict[str, int] | None = None
     page: str = ""
@@ -787,18 +790,28 @@ def start_experiment_again() -> None:
 
 
 def reader() -> Reader:
-    """The visitor's Reader, with what it has computed so far."""
+    """The visitor's Reader, with what it has computed so far; after a reload it computes that again."""
     session: Session = st.session_state[MEMORY]
     if session.reader is None:
         session.reader = engine.pool().reader()
+        if session.read:
+            session.reader.run(session.read, session.book)
     return session.reader
+
+
+def follow_book(settings: Settings) -> None:
+    """Compute anew what these Settings change; the address then holds them, and what has been run."""
+    session: Session = st.session_state[MEMORY]
+    session.book = settings
+    reader().follow(settings)
+    _write_address(session)
 
 
 def book_key(name: str) -> str:
     """The key of the widget of one of the book page's Settings."""
     key = f"book_{name}"
     if key not in st.session_state:
-        st.session_state[key] = getattr(Settings(), name)
+        st.session_state[key] = getattr(st.session_state[MEMORY].book, name)
     return key
 
 
@@ -830,8 +843,9 @@ def _from_address() -> Session:
     texts = {name: st.query_params[name] for name in st.query_params}
     notices: list[str] = []
     bench = Bench.from_texts(texts, notices)
+    book, read = book_address.take_from(texts, notices)
     session = _session_of_address(texts)
-    session.bench = bench
+    session.bench, session.book, session.read = bench, book, read
     session.notices += notices
     if run_id := st.query_params.get(RANKS):
         session.ranks = distributed.cluster().get(run_id)
@@ -959,6 +973,8 @@ def _write_address(session: Session) -> None:
     if session.ranks is not None:
         wanted[RANKS] = session.ranks.id
     wanted |= session.bench.to_texts()
+    run = session.reader.asked if session.reader else session.read
+    wanted |= book_address.to_texts(session.book, run)
     if session.lesson:
         wanted[LESSON] = session.lesson
         wanted |= {DONE: str(session.done)} if session.done else {}

@@ -68,6 +68,11 @@ class Reader:
         return set(reading.waiting) if reading else set()
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The sections ever asked for, in the order of the book."""
+        return tuple(key for key in SECTIONS if key in self._asked)
+
+    @property
     def progress(self) -> tuple[int, int]:
         """How many experiments have been answered since Run was pressed, of how many."""
         reading = self._reading

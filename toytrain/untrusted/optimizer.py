@@ -109,7 +109,8 @@ def _read_group(group: dict, config: Config, count: int, rate: float) -> dict:
         own["initial_lr"] = config.learning_rate  # which torch's schedules note here
     own["params"] = list(range(count))
     for name, setting in group.items():
-        if name not in own or setting != own[name]:
+        is_older = name == "capturable" and setting is False  # so runs on a GPU had it at first
+        if name not in own or (setting != own[name] and not is_older):
             raise refusal(Cause.OPTIMIZER)
     if "params" not in group:
         raise refusal(Cause.OPTIMIZER)

@@ -170,7 +170,11 @@ def fit_to_window() -> None:
         @media (max-width: 1366px) { .st-key-strip button { padding-inline: 0.5rem; } }
         /* A finger hovers nowhere: a table's own buttons are always there, and would cover what is above. */
         @media (hover: none) { .stMain .stElementContainer:has(.stDataFrame) { margin-top: 1.75rem; } }
-        @media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 1rem; } }
+        .stPageLink p { white-space: normal; }
+        @media (max-width: 640px) {
+          .stMainBlockContainer { padding: 4rem 1rem 1rem; }
+          .stSidebar [data-testid="stSidebarNav"] { padding-top: 2.75rem; }
+        }
         </style>"""
     )
 
