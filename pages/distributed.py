@@ -243,7 +243,7 @@ def show_figures(view: View) -> None:
            "measured on this run after this step. With dropout or batch norm it is large by nature: each "
            "rank draws and normalises for itself.")),
     )  # fmt: skip
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for label, value, about in figures:
             st.markdown(f"{label}  \n`{value}`", help=about, width="content")
 

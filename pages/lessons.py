@@ -11,19 +11,26 @@ WIDE = 3  # lessons beside one another
 
 def show_lesson(number: int, lesson: Lesson, here: session.Session) -> None:
     """A card: what it is about, and the button that begins it."""
-    is_passed, is_begun = lesson.name in here.passed, lesson.name == here.lesson
-    with st.container(border=True, height="stretch"):
-        mark = ":green[:material/check_circle:] " if is_passed else ""
-        st.markdown(f"{mark}**{number}. {controls.escaped(lesson.title)}**")
-        st.markdown(lesson.intro)
-        st.caption(_("{done} of {steps} steps done").format(done=here.done, steps=len(lesson.steps))
-                   if is_begun else _("{steps} steps").format(steps=len(lesson.steps)))  # fmt: skip
-        if is_begun:
-            if st.button(_("Go on"), key=f"go_on_{lesson.name}", type="primary"):
-                st.switch_page("train.py")
-        elif st.button(_("Again") if is_passed else _("Begin"), key=f"begin_{lesson.name}"):
-            session.start_lesson(lesson.name)
-            st.switch_page("train.py")  # which also says why, if it could not begin
+    is_passed = lesson.name in here.passed
+    with st.container(border=True, height="stretch", vertical_alignment="distribute"):
+        with st.container():
+            mark = ":green[:material/check_circle:] " if is_passed else ""
+            st.markdown(f"{mark}**{number}. {controls.escaped(lesson.title)}**")
+            st.markdown(lesson.intro)
+        with st.container():
+            show_button(lesson, here, is_passed)
+
+
+def show_button(lesson: Lesson, here: session.Session, is_passed: bool) -> None:
+    is_begun = lesson.name == here.lesson
+    st.caption(_("{done} of {steps} steps done").format(done=here.done, steps=len(lesson.steps))
+               if is_begun else _("{steps} steps").format(steps=len(lesson.steps)))  # fmt: skip
+    if is_begun:
+        if st.button(_("Go on"), key=f"go_on_{lesson.name}", type="primary"):
+            st.switch_page("train.py")
+    elif st.button(_("Again") if is_passed else _("Begin"), key=f"begin_{lesson.name}"):
+        session.start_lesson(lesson.name)
+        st.switch_page("train.py")  # which also says why, if it could not begin
 
 
 def show_broken(broken: list[Broken]) -> None:

@@ -1,6 +1,7 @@
 """The mistakes page without a browser: Streamlit's AppTest over pages/main.py."""
 
 import gc
+import math
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from browser import wait_until
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
+from pages.parts import lab_charts
 from pages.parts.bench import BOOK, NO_MISTAKE, Bench, guesses, hidden
 from pages.parts.session import MEMORY
 from toytrain import ToytrainError, engine
@@ -105,6 +107,11 @@ def page():
 def case_of(name, is_wrong=True):
     """A case in which a mistake is made, or is not."""
     return next(case for case in CASES if hidden(case)[:2] == (name, is_wrong))
+
+
+def test_figures_beside_a_logarithmic_axis_keep_apart_however_far_it_reaches():
+    powers = {(1.0, 10.0): 1, (1e-3, 1e3): 1, (1e-2, 1e15): 3, (0.0, math.nan, math.inf): 1, (): 1}
+    assert {values: lab_charts.logarithmic(values)["dtick"] for values in powers} == powers
 
 
 def test_a_mistake_is_explained_made_and_shown_as_one_line(page):

@@ -12,6 +12,7 @@ from .words import _
 # Okabe-Ito, whose colours stay apart for colour-blind eyes.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#f0e442")
 GREY = "#8a8f98"
+ABOVE = {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"}  # a legend that grows away from the plot
 MOST_STEPS = 500  # drawn of a curve
 MOST_POINTS = 600  # drawn of those that are in no batch
 
@@ -31,7 +32,7 @@ def rank_losses(losses: Sequence[Sequence[float]], single: Sequence[float]) -> g
         x, y = [at + 1 for at in seen], [values[at] for at in seen]
         figure.add_scatter(x=x, y=y, mode=mode, name=name, line=line)
     figure.update_layout(
-        legend={"orientation": "h", "y": 1.12},
+        legend=ABOVE,
         xaxis={"title": {"text": _("step")}, "rangemode": "tozero"},
         yaxis={"title": {"text": _("batch loss")}, "rangemode": "tozero"},
     )
@@ -46,9 +47,7 @@ def gradients(step: Step) -> go.Figure:
     figure.add_bar(x=ranks, y=list(step.gradients), marker={"color": colours}, name=_("from its own batch"))
     figure.add_bar(x=ranks, y=list(step.averages), marker={"color": GREY}, name=_("what the optimizer took"))
     title = _("gradient of {name}").format(name=step.gradient)
-    figure.update_layout(
-        legend={"orientation": "h", "y": 1.12}, yaxis={"title": {"text": title}}, barmode="group"
-    )
+    figure.update_layout(legend=ABOVE, yaxis={"title": {"text": title}}, barmode="group")
     return figure
 
 
@@ -68,7 +67,7 @@ def rate_search(found: Mapping[str, Any]) -> go.Figure:
                          annotation_text=_("suggested"), annotation_position="top left")  # fmt: skip
     figure.update_layout(
         legend={"orientation": "h", "y": 1.12},
-        xaxis={"title": {"text": _("learning rate")}, "type": "log", "exponentformat": "power"},
+        xaxis={"title": {"text": _("learning rate")}, "type": "log", "dtick": 1, "exponentformat": "power"},
         yaxis={"title": {"text": _("batch loss")}, "range": [0, 1.5 * max(before)]},
     )
     return figure

@@ -1,8 +1,9 @@
 """Figures of the mistake lab: both sides over the epochs. Pure, as charts.py is."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -19,8 +20,7 @@ MOST_POINTS = 160  # of a curve; more are averaged
 BARS = 24  # batches that the stack shows
 FEW = 30  # points that get a marker each
 TALL = 12.0  # a loss above which the axis is logarithmic
-
-LOGARITHMIC = {"type": "log", "dtick": 1, "exponentformat": "power"}
+MOST_POWERS = 6  # of ten that get a figure beside a logarithmic axis
 
 Points = Sequence[tuple[float, float]]
 
@@ -47,7 +47,7 @@ def losses(shown: Sequence[Shown], config: Config) -> go.Figure:
         _draw(figure, one.name, one.colour, averaged(points))
         highest = max([highest, *one.side.losses])
     if highest > TALL:
-        figure.update_layout(yaxis=LOGARITHMIC)
+        figure.update_layout(yaxis=logarithmic(loss for one in shown for loss in one.side.losses))
     if not any(one.side.losses or one.side.error for one in shown):
         place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
         figure.add_annotation(text=_("Press Play"), font={"color": GREY, "size": 13}, **place)
@@ -82,7 +82,8 @@ def readings(probe: Probe, shown: Sequence[Shown], config: Config) -> go.Figure:
             points = [(one.epochs(row[0]), row[number + 1]) for row in rows]
             _draw(figure, name, one.colour, sampled(points), DASHES[number % len(DASHES)])
     if probe.is_log:
-        figure.update_layout(yaxis=LOGARITHMIC)
+        rows = [row for one in shown for row in one.side.readings]
+        figure.update_layout(yaxis=logarithmic(value for row in rows for value in row[1:]))
     if probe.floor is not None:
         figure.add_hline(probe.floor(config), line={"color": GREY, "width": 1, "dash": "dash"},
                          annotation={"text": "ln(1 + (K-1)/e)", "font": {"color": GREY}},
@@ -99,7 +100,7 @@ def gradients(shown: Sequence[Shown], config: Config) -> go.Figure:
         first = int(rows[0][0]) if rows else 1
         figure.update_layout({
             f"xaxis{number + 1 if number else ''}": {
-                "title": {"text": _("{side}, batch").format(side=one.name), "font": {"color": one.colour}},
+                "title": {"text": _("{side}, batch").format(side=one.name)},
                 "domain": [number * share + (0.03 if number else 0), (number + 1) * share],
                 "range": [first - 0.7, first + BARS - 0.3],
                 "gridcolor": "rgba(128, 128, 128, 0.15)",
@@ -116,6 +117,13 @@ def gradients(shown: Sequence[Shown], config: Config) -> go.Figure:
             )
     figure.update_layout(barmode="overlay", showlegend=False, margin={"t": 12})
     return _or_empty(figure)
+
+
+def logarithmic(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis for these values, with figures so far apart that none touches another."""
+    powers = [math.log10(value) for value in values if 0 < value < math.inf]
+    span = max(powers) - min(powers) if powers else 0.0
+    return {"type": "log", "dtick": max(1, math.ceil(span / MOST_POWERS)), "exponentformat": "power"}
 
 
 def averaged(points: Points) -> Points:
