@@ -166,7 +166,9 @@ def take(table: Table, choice: Choice) -> Taken:
     if not rows or (problems and len({label for _, _, label in rows}) < 2):
         first = f" {problems[0]}" if problems else ""
         if rows:
-            raise ToytrainError(f"All rows that give a point ({len(rows)}) have one label.{first}", code="norows")
+            raise ToytrainError(
+                f"All rows that give a point ({len(rows)}) have one label.{first}", code="oneclass"
+            )
         raise ToytrainError(f"There are no rows that could be points.{first}", code="norows")
     # One row more is kept where a header was recognised that is none.
     rows = rows[:MOST_POINTS]
