@@ -51,7 +51,7 @@ controls.show(here.config, here.refused, here.screen)
 teachers.show_task(here.screen)
 
 
-with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+with st.container(key="strip", horizontal=True, vertical_alignment="bottom", gap="xsmall"):
     strip.play(here)
     strip.step_batch(here)
     if here.screen.shows("step"):  # which shows where it stands

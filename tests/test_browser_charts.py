@@ -47,6 +47,7 @@ def test_a_network_without_a_relu_has_none_that_is_dead(visit):
 
 def test_a_rate_is_found_on_a_copy_and_taken_over(visit):
     visitor = visit("points=200")
+    visitor.page.locator("[data-tab=loss]").click()  # a browser remembers which chart was open
     for step in range(1, 4):
         visitor.click("Step batch")
         visitor.until(f"Number({LIVE}.dataset.step) === {step}")

@@ -31,6 +31,7 @@ def test_a_teachers_link_is_made_and_opened_by_a_student(visit):
         expect(page.locator(".toytrain-boundary").first).to_be_visible()
         expect(page.locator(".toytrain-network")).to_have_count(0)
         expect(student.button("For teachers")).to_have_count(0)
+        student.until("document.querySelector('.stMain').scrollHeight <= innerHeight")
         student.reload()
     student.train(5)
     student.click("Reset")
@@ -54,6 +55,7 @@ def test_a_teacher_presents_and_steps_with_the_keyboard_alone(visit):
     visitor.until(f"{size} > 18")
     assert visitor.query["present"] == "1"
     expect(page.get_by_test_id("stTopNav")).to_be_hidden()
+    visitor.button("Play").click(trial=True)  # nothing lies over it
     page.locator(".toytrain-neurons > button[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")

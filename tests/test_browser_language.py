@@ -36,6 +36,7 @@ def test_a_japanese_browser_gets_the_page_in_japanese_with_every_letter(visit):
     visitor.click("一時停止")
     visitor.button("再生").wait_for()
     found = visitor.evaluate(MISSING)
+    visitor.until("document.querySelector('.stMain').scrollHeight <= innerHeight")
     assert found["letters"] > 50
     assert found["missing"] == []
 

@@ -121,12 +121,15 @@ def test_the_hidden_space_stands_in_the_boundarys_place(visit):
     visitor.train(20)
     visitor.click("Hidden space")
     visitor.until(f"{CANVAS}.getAttribute('aria-label').includes('of the variance')")
+    shown = visitor.page.locator(".toytrain-places button[aria-pressed=true]:visible")
+    assert shown.inner_text() == "Hidden space"
     components = visitor.evaluate(f"{CANVAS}.toDataURL()")
     visitor.page.get_by_label("Vertical axis").select_option(label="layers.2, neuron 2")
     visitor.until(f"{CANVAS}.toDataURL() !== '{components}'")
     assert visitor.page.get_by_label("Horizontal axis").input_value() == "0"
     visitor.click("Boundary")
     visitor.until(f"{CANVAS}.getAttribute('aria-label').startsWith('2 classes')")
+    assert shown.inner_text() == "Boundary"
 
 
 def test_who_only_watches_sees_the_network_and_changes_nothing(visit, visits, shared_server):

@@ -10,7 +10,7 @@ import dataclasses
 import pytest
 import torch
 from conftest import same
-from test_fast_step import OPTIONS, options, parts, plain, plainly, told, with_
+from test_fast_step import OPTIONS, Beside, by_hand, options, parts, plain, plainly, sgd, told, with_
 
 from toytrain import Config, Trainer
 from toytrain.fast_step import captured, runner
@@ -125,6 +125,27 @@ def test_a_capture_that_fails_is_a_reason_and_changes_nothing(monkeypatch):
     assert trainer.fast_steps == 0
     assert trainer.why_plain == "The fast step failed (RuntimeError: no graphs here)."
     assert same(parts(trainer), parts(plain(OPTIONS["dropout"], 100)))
+
+
+def test_a_preparation_that_fails_is_a_reason_and_changes_nothing(monkeypatch):
+    def warm_up(step):
+        step()
+        raise RuntimeError("no room here")
+
+    monkeypatch.setattr(captured, "warm_up", warm_up)
+    trainer = Trainer.from_config(OPTIONS["dropout"])
+    trainer.advance(steps=100)
+    assert trainer.fast_steps == 0
+    assert trainer.why_plain == "The fast step could not be prepared (RuntimeError: no room here)."
+    assert same(parts(trainer), parts(plain(OPTIONS["dropout"], 100)))
+
+
+def test_a_weight_without_a_part_in_the_loss_has_no_gradient():
+    trainer = by_hand(sgd, Beside())
+    trainer.advance(steps=100)
+    assert trainer.fast_steps
+    assert next(layer for layer in trainer.model if isinstance(layer, Beside)).beside.weight.grad is None
+    assert same(parts(trainer), parts(plainly(by_hand(sgd, Beside()), 100)))
 
 
 def test_data_changed_between_two_slices_is_seen():

@@ -12,6 +12,7 @@ ALLOWED = {
     "__init__": set(),  # it imports by name, when a name is first used
     "errors": set(),
     "random_state": set(),
+    "child_process": set(),
     "task": set(),
     "rows": {"errors"},
     "table": {"errors", "rows"},
@@ -77,6 +78,7 @@ ALLOWED = {
     "engine": {
         "book",
         "checkpoint",
+        "child_process",
         "classroom",
         "config",
         "data",
@@ -102,6 +104,7 @@ ALLOWED = {
     },
     "distributed": {
         "checkpoint",
+        "child_process",
         "classroom",
         "config",
         "data",

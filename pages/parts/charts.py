@@ -67,7 +67,7 @@ def rate_search(found: Mapping[str, Any]) -> go.Figure:
                          annotation_text=_("suggested"), annotation_position="top left")  # fmt: skip
     figure.update_layout(
         legend={"orientation": "h", "y": 1.12},
-        xaxis={"title": {"text": _("learning rate")}, "type": "log", "exponentformat": "power"},
+        xaxis={"title": {"text": _("learning rate")}, "type": "log", "dtick": 1, "exponentformat": "power"},
         yaxis={"title": {"text": _("batch loss")}, "range": [0, 1.5 * max(before)]},
     )
     return figure

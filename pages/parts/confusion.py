@@ -16,7 +16,8 @@ STYLE = """<style>
 .confusion td { min-width: 2.25rem; border-radius: 4px; font-family: monospace; }
 .confusion td.right { background: color-mix(in srgb, #0072b2 calc(8% + 47% * var(--share)), transparent); }
 .confusion td.wrong { background: color-mix(in srgb, #d55e00 calc(8% + 47% * var(--share)), transparent); }
-.confusion td.none { opacity: 0.5; }
+.confusion td.none { opacity: 0.65; }
+.confusion thead th { white-space: nowrap; }
 </style>"""
 
 

@@ -87,7 +87,8 @@ def _kept(row: tuple[str, ...], shown: list[str]) -> list[str]:
 
 
 def _row(names: list[str], refused: dict[str, str], screen: Screen) -> None:
-    for column, name in zip(st.columns(len(names)), names, strict=True):
+    # A label of two lines must not move its field away from the one beside it.
+    for column, name in zip(st.columns(len(names), vertical_alignment="bottom"), names, strict=True):
         with column:
             _widget(name, screen.locks(name))
     for name in names:

@@ -57,10 +57,11 @@ def show_keys() -> None:
 
 
 def _list_keys() -> None:
-    for key, action in keys():
-        left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
-        left.markdown(f":gray-background[{key}]")
-        right.markdown(action)
+    with st.container(gap=None):  # all of them are seen at once on a projector
+        for key, action in keys():
+            left, right = st.columns([1, 4], gap="small", vertical_alignment="center")
+            left.markdown(f":gray-background[{key}]")
+            right.markdown(action)
     st.caption(_("Letters work wherever you are not writing into a field."))
 
 
@@ -84,10 +85,11 @@ STYLE = """<style>
 PRESENTING = f"""<style>
 html {{ font-size: {16 * LARGE}px !important; }}
 [data-testid="stTopNav"], .st-key-language {{ display: none; }}
-[data-testid="stHeader"] {{ background: none; height: 2.75rem; min-height: 0; pointer-events: none; }}
-[data-testid="stHeader"] button {{ pointer-events: auto; }}
+[data-testid="stHeader"] {{ background: none; height: 2.75rem; min-height: 0; }}
+[data-testid="stHeader"], [data-testid="stHeader"] * {{ pointer-events: none; }} /* it covers the strip */
+[data-testid="stHeader"] :is(button, button *) {{ pointer-events: auto; }}
 .stMainBlockContainer.stMainBlockContainer {{ padding: 0.5rem 3.5rem 0; }}
 .st-key-corner {{ top: 0.5rem; right: 0.75rem; }}
 .stMain kbd {{ display: none; }}
-.toytrain-live.toytrain-live {{ --toytrain-above: 6rem; --toytrain-around: 23rem; }}
+.toytrain-live.toytrain-live {{ --toytrain-upper: 1.35fr; --toytrain-least: 24rem; }}
 </style>"""

@@ -1,58 +1,34 @@
 """`python -m toytrain.distributed.child host|rank`: a child process of the page's.
 
 A `rank` is one process of a real run; the `host` carries all replays and what else needs PyTorch.
-Commands come in on standard input and answers go out on standard output, both as pickles between a
-program and its own child. When the input ends, the parent is gone, and so is this process.
 """
 
 import os
-import pickle
 import queue
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any
 
-NICENESS = 10  # the page that people click on comes first
+from ..child_process import open_channel, send, warm_up
 
 Tell = Callable[..., None]
-Command = tuple[int, str, dict[str, Any]]
 
 
 def main(role: str) -> None:
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    # Whatever prints must not get into the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, commands), daemon=True).start()
+    commands, answers = open_channel()
 
     def tell(*message: Any) -> None:
-        pickle.dump(message, answers, protocol=pickle.HIGHEST_PROTOCOL)
-        answers.flush()
+        send(answers, message)
 
-    import torch  # after the reader has started: a parent that goes meanwhile is noticed
-
-    torch.set_num_threads(1)
-    # The first optimizer imports PyTorch's compiler, a second that the first step need not wait for.
-    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    warm_up()
     try:
         {"host": _host, "rank": _rank}[role](commands, tell)
     except Exception as error:
         tell(0, "error", _as_answer(error))
         os._exit(1)  # at once: the reader holds standard input, for which a slow end would wait
     os._exit(0)
-
-
-def _read(source: BinaryIO, commands: queue.SimpleQueue) -> None:
-    while True:
-        try:
-            commands.put(pickle.load(source))
-        except (EOFError, pickle.UnpicklingError):  # the second where the parent died in mid-sentence
-            os._exit(0)
 
 
 def _as_answer(error: Exception) -> Exception:

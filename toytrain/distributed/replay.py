@@ -91,7 +91,7 @@ class Replay:
             _share_buffers(networks)
         losses = [replica.backward() for replica in self.replicas]
         if self.wrapped:
-            _average_gradients(networks)
+            average_gradients(networks)
         total = torch.stack([loss.detach() for loss in losses]).sum()
         return [replica.finish(loss, total) for replica, loss in zip(self.replicas, losses, strict=True)]
 
@@ -103,7 +103,7 @@ def _share_buffers(networks: list[torch.nn.Module]) -> None:
             other.copy_(first)
 
 
-def _average_gradients(networks: list[torch.nn.Module]) -> None:
+def average_gradients(networks: list[torch.nn.Module]) -> None:
     """What all-reduce does: divide by the number of ranks, then add up."""
     for parameters in zip(*(network.parameters() for network in networks), strict=True):
         gradients = [parameter.grad for parameter in parameters]

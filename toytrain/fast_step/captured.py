@@ -22,7 +22,9 @@ from .run import Run, Slice
 MOST_AT_ONCE = 64  # steps between two looks at the losses, each of which waits for the GPU
 WORTH = 50  # steps that a capture must be repeated for, to take less time than plain ones
 
-Step = Callable[[], list[torch.Tensor]]  # trains on one batch and returns the gradients
+# Of each parameter in turn; None where the loss does not depend on it.
+Gradients = list[torch.Tensor | None]
+Step = Callable[[], Gradients]  # trains on one batch
 
 
 def warm_up(step: Step) -> None:
@@ -42,7 +44,7 @@ def capture(step: Step) -> Step:
     with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
         gradients = step()
 
-    def replay() -> list[torch.Tensor]:
+    def replay() -> Gradients:
         graph.replay()
         return gradients
 
@@ -77,13 +79,15 @@ class Captured:
         )
         self._position = torch.zeros(1, dtype=torch.int64, device=self._device)
         self._brought: ResidentBatches | None = None
-        self._gradients: list[torch.Tensor] = []
+        self._gradients: Gradients = []
         self._captured: dict[bool, Step] = {}  # by whether the batch is a full one
         self._rate = math.nan  # the learning rate in these graphs
         self._repeated = WORTH  # steps since the last capture
-        for is_full in [True] * bool(self._whole) + [False] * bool(short):
-            warm_up(partial(self._first_step, is_full))
-        set_random_state(before, run.device)
+        try:
+            for is_full in [True] * bool(self._whole) + [False] * bool(short):
+                warm_up(partial(self._first_step, is_full))
+        finally:  # a failure too leaves the generator to the plain step
+            set_random_state(before, run.device)
 
     def load(self, run: Run) -> float | None:
         """Copy a run in; None where its optimizer must take a step first. The number means nothing here."""
@@ -99,7 +103,7 @@ class Captured:
         with torch.no_grad():
             torch._foreach_copy_(_state(run.model, run.optimizer), _state(self._model, self._optimizer))
         for parameter, gradient in zip(run.model.parameters(), self._gradients, strict=True):
-            parameter.grad = gradient.clone()
+            parameter.grad = None if gradient is None else gradient.clone()
 
     def equals(self, run: Run) -> bool:
         """Whether a run stands bit for bit where these copies stand."""
@@ -167,11 +171,11 @@ class Captured:
             set_random_state(before, self._device)
         return self._captured[is_full]
 
-    def _first_step(self, is_full: bool) -> list[torch.Tensor]:
+    def _first_step(self, is_full: bool) -> Gradients:
         self._position.zero_()
         return self._step(is_full)
 
-    def _step(self, is_full: bool) -> list[torch.Tensor]:
+    def _step(self, is_full: bool) -> Gradients:
         """Trainer.step on the batch at `position`, with nothing in it that waits for the GPU."""
         if is_full:
             features, labels = (places.index_select(0, self._position)[0] for places in self._batches)
@@ -186,7 +190,7 @@ class Captured:
         self._optimizer.step()
         self._losses.index_copy_(0, self._position, loss.detach().view(1))
         self._position.add_(1)
-        return [parameter.grad for parameter in self._model.parameters()]  # type: ignore[misc]
+        return [parameter.grad for parameter in self._model.parameters()]
 
     def _bring(self, batches: ResidentBatches) -> None:
         """Copy an epoch's batches to the device, all at once."""

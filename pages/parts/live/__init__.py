@@ -148,6 +148,11 @@ def fit_to_window() -> None:
         """<style>
         .stMainBlockContainer { padding: 4.25rem 1.5rem 0.5rem; }
         .stMain .stVerticalBlock { gap: 0.75rem; }
+        /* Streamlit's own pale words, and white on the accent of the dark theme, are too pale to read. */
+        .stMain kbd, [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.75; }
+        [data-testid="stBaseButton-primary"]:enabled:not(:hover) {
+          background: light-dark(#0b6bcb, #2272bf); border-color: light-dark(#0b6bcb, #2272bf);
+        }
         .stMain .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.875rem; }
         .stMain .stAlertContainer :is(p, li) { font-size: inherit; }
         .stSidebar [data-testid="stSidebarHeader"] {
@@ -160,6 +165,11 @@ def fit_to_window() -> None:
         .stSidebar .stAlertContainer { padding: 0.5rem 0.75rem; font-size: 0.8125rem; }
         .stSidebar .stAlertContainer p { font-size: inherit; }
         .stSidebar .stButtonGroup [role] { flex-wrap: wrap; }
+        .stSidebar summary { opacity: 0.75; }
+        /* One row of buttons, in Japanese too. */
+        @media (max-width: 1366px) { .st-key-strip button { padding-inline: 0.5rem; } }
+        /* A finger hovers nowhere: a table's own buttons are always there, and would cover what is above. */
+        @media (hover: none) { .stMain .stElementContainer:has(.stDataFrame) { margin-top: 1.75rem; } }
         .stPageLink p { white-space: normal; }
         @media (max-width: 640px) {
           .stMainBlockContainer { padding: 4rem 1rem 1rem; }

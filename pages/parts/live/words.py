@@ -203,6 +203,7 @@ def words() -> dict[str, str]:
             "The optimizer moves each weight and bias against its gradient. The colour shows the change."
         ),
         "tensors": _("Tensors of this part"),
+        "first_of_row": _("the first {count}"),
         "first_values": _("the first {rows} × {columns}"),
         "largest_change": _("changed by at most {change} here"),
         "changed_from": _("{before} → {after}"),
@@ -300,7 +301,7 @@ def prediction_words() -> dict[str, str]:
         "softmax": _("softmax"),
         "loss_if": _("loss if label"),
         "argmax": _("argmax"),
-        "squared_error": _("loss"),
+        "loss_by_hand": _("loss"),
         "drag": _("What if: drag a logit"),
         "drag_output": _("What if: drag the output"),
         "dragged": _("What if: these are your logits, not the network's"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ...distributed.plan import make_plan, make_sampler
 from ...distributed.ranks import Ranks
-from ...distributed.replay import Replay, _average_gradients
+from ...distributed.replay import Replay, average_gradients
 from ..ranks import RANKS, figures_of
 
 
@@ -56,4 +56,4 @@ def config_of(settings):
     return replace(settings.config, num_workers=0)
 
 
-SHOWN = (make_sampler, replay, Replay._step, _average_gradients)
+SHOWN = (make_sampler, replay, Replay._step, average_gradients)

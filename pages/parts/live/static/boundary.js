@@ -112,6 +112,7 @@ export class Boundary {
   restage() {
     const { kind, neuron } = this.#stage;
     this.element.hidden = kind !== PLANE;
+    this.#tabs.mark?.(kind);
     this.#tabs.hidden = Boolean(neuron);
     this.#title.hidden = !neuron;
     this.#back.hidden = !neuron;
@@ -149,7 +150,7 @@ export class Boundary {
     this.#picture = { canvas, context, image, pixels: new Uint32Array(image.data.buffer) };
     this.#painted = {};
     this.#placeholder.hidden = true;
-    setText(this.#tabs.firstElementChild ?? this.#tabs, this.#word(this.#run.isClassification ? "boundary" : "predictions"));
+    namePlane(this.#tabs, this.#run, this.#word);
     this.restage();
   }
 
@@ -536,6 +537,11 @@ export function stageTabs(word, stage) {
   ], { chosen: stage.kind, choose: (kind) => stage.show(kind) });
   tabs.classList.add("toytrain-places");
   return tabs;
+}
+
+/** Calls the plane what a run makes of it: a regression has no boundary. */
+export function namePlane(tabs, { isClassification }, word) {
+  setText(tabs.firstElementChild ?? tabs, word(isClassification ? "boundary" : "predictions"));
 }
 
 function sameBytes(one, other) {

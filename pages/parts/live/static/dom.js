@@ -54,8 +54,10 @@ export function choiceButtons(label, options, { chosen, choose }) {
     for (const [own, button] of buttons) button.setAttribute("aria-pressed", String(own === value));
   };
   mark(chosen);
-  return h("div", { class: "toytrain-choice", role: "group", "aria-label": label },
+  const element = h("div", { class: "toytrain-choice", role: "group", "aria-label": label },
     ...buttons.map(([, button]) => button));
+  element.mark = mark; // for who learns of the choice from elsewhere
+  return element;
 }
 
 /**

@@ -50,6 +50,9 @@ export function ticks(low, high, wanted = 7) {
   return result;
 }
 
+/** Plotly's ticks of a low logarithmic axis: few, and written out (a bare 2 and 5 between powers tell a pupil nothing). */
+export const LOG_TICKS = { nticks: 3, tickformat: "~g" };
+
 /** A size in three digits: 0.123, 4.56, 1.2e−5. */
 export const short = known((number) =>
   Math.abs(number) >= 1e-3 && Math.abs(number) < 1e4 ? String(Number(number.toPrecision(3))) : number.toExponential(1));

@@ -35,7 +35,8 @@ function tensorElement({ name, shape, values, before }, word) {
   const size = shape.length ? `(${shape.join(", ")}${shape.length === 1 ? "," : ""})` : "()";
   const isCut = rows.length * rows[0].length < shape.reduce((product, length) => product * length, 1);
   const notes = [
-    isCut ? word("first_values", { rows: rows.length, columns: rows[0].length }) : null,
+    isCut ? (shape.length === 1 ? word("first_of_row", { count: values.length })
+      : word("first_values", { rows: rows.length, columns: rows[0].length })) : null,
     changes ? word("largest_change", { change: digits(Math.max(...changes.flat().map(Math.abs))) }) : null,
   ].filter(Boolean);
   return h("figure", { class: "toytrain-tensor" },

@@ -2,7 +2,7 @@
 // two of its neurons or, of all of them, in their two principal components. The output layer cuts this space by
 // straight lines: what looks curved on the plane is straight here.
 
-import { stageTabs } from "./boundary.js";
+import { namePlane, stageTabs } from "./boundary.js";
 import { atMostEvery, h } from "./dom.js";
 import * as figures from "./figures.js";
 import { outline, pointRadius } from "./marks.js";
@@ -28,6 +28,7 @@ export class HiddenSpace {
   #canvas = h("canvas", { class: "toytrain-canvas toytrain-hidden-space", role: "img" });
   #context = this.#canvas.getContext("2d");
   #selects = [h("select", { class: "toytrain-select" }), h("select", { class: "toytrain-select" })];
+  #tabs;
 
   #describe = atMostEvery(SPOKEN_EVERY_MS, () => this.#canvas.setAttribute("aria-label", this.#description()));
   #resizes = new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width));
@@ -42,8 +43,9 @@ export class HiddenSpace {
       select.setAttribute("aria-label", word(axis === 0 ? "first_axis" : "second_axis"));
       select.onchange = () => this.#choose(axis, select.value);
     });
+    this.#tabs = stageTabs(word, stage);
     this.element = h("section", { class: "toytrain-block toytrain-boundary" },
-      h("header", { class: "toytrain-header" }, stageTabs(word, stage)),
+      h("header", { class: "toytrain-header" }, this.#tabs),
       h("div", { class: "toytrain-square" }, this.#canvas),
       h("div", { class: "toytrain-footer" }, ...this.#selects));
     this.restage();
@@ -72,6 +74,7 @@ export class HiddenSpace {
 
   restage() {
     this.element.hidden = this.#stage.kind !== HIDDEN;
+    this.#tabs.mark(this.#stage.kind);
     this.#compose();
   }
 
@@ -83,6 +86,7 @@ export class HiddenSpace {
   #begin(run) {
     this.#run = run;
     this.#bounds = null;
+    namePlane(this.#tabs, run, this.#word);
     const { hidden, layers } = run.spec.network;
     const width = hidden.at(-1);
     const layer = layers[hidden.length - 1];
@@ -199,24 +203,24 @@ export class HiddenSpace {
   }
 
   #paintAxes(context) {
-    const { text, font } = this.#theme;
+    const { text, font, scale } = this.#theme;
     const { low, high } = this.#bounds;
     const bottom = this.#size - MARGIN.bottom;
-    context.font = `${FONT_SIZE}px ${font}`;
+    context.font = `${FONT_SIZE * scale}px ${font}`;
     context.fillStyle = `rgba(${text}, 0.72)`;
     context.textAlign = "center";
     context.textBaseline = "top";
     for (const { value, text: label } of figures.ticks(low[0], high[0], 5)) {
       context.fillText(label, this.#place(value, 0), bottom + 5);
     }
-    context.fillText(this.#nameOf(0), (MARGIN.left + this.#size) / 2, bottom + 8 + FONT_SIZE);
+    context.fillText(this.#nameOf(0), (MARGIN.left + this.#size) / 2, bottom + 8 + FONT_SIZE * scale);
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (const { value, text: label } of figures.ticks(low[1], high[1], 5)) {
       context.fillText(label, MARGIN.left - 4, this.#place(value, 1));
     }
     context.save();
-    context.translate(FONT_SIZE / 2 + 1, (MARGIN.top + bottom) / 2);
+    context.translate((FONT_SIZE * scale) / 2 + 1, (MARGIN.top + bottom) / 2);
     context.rotate(-Math.PI / 2);
     context.textAlign = "center";
     context.fillText(this.#nameOf(1), 0, 0);

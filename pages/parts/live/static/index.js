@@ -41,6 +41,7 @@ class LiveViews {
   #preferences = loadPreferences();
   #stage = new Stage(() => this.#restage());
   #mounted = new AbortController();
+  #surroundings = new ResizeObserver(() => this.#fitWindow());
   #status = new StatusFollower((status) => this.#component.setTriggerValue("status", status));
 
   #grid = h("div", { class: "toytrain-grid" });
@@ -49,6 +50,7 @@ class LiveViews {
   constructor(host) {
     this.#host = host;
     host.append(this.#root);
+    this.#surroundings.observe(host.closest(".stMainBlockContainer"));
     // Wherever the focus is: a click on a canvas moves it nowhere. At the body, before the page's own shortcuts at the
     // document: the key that puts a neuron back does not leave presentation mode too.
     document.body.addEventListener("keydown", (event) => {
@@ -72,10 +74,19 @@ class LiveViews {
 
   unmount() {
     this.#mounted.abort();
+    this.#surroundings.disconnect();
     this.#stream?.close();
     this.#status.reset();
     this.#unmountViews();
     this.#root.remove();
+  }
+
+  // What stands above the views may be a task of three lines or a notice: they take the height that it leaves.
+  #fitWindow() {
+    const main = this.#host.closest(".stMain");
+    if (!main) return; // the page is being left
+    const above = this.#root.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop;
+    this.#root.style.setProperty("--toytrain-top", `${Math.round(above)}px`);
   }
 
   // Built once, and again only in another language or when views are hidden; the stream and the run live on.
@@ -103,6 +114,7 @@ class LiveViews {
     this.#views = Object.fromEntries(shown.map(([name, View]) => [name, new View(context)]));
     if (this.#views.boundary) this.#views.hidden = new HiddenSpace(context); // they take turns in one place
     this.#views.editor = editor;
+    this.#grid.classList.remove("toytrain-larger"); // what its button says is new as well
     this.#grid.replaceChildren(...Object.values(this.#views).map(({ element }) => element));
     this.#showConnection(this.#root.dataset.connection);
     if (this.#run) this.#drawViews();

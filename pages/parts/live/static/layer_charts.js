@@ -99,8 +99,7 @@ export class GradientsChart extends FigureView {
     return {
       hovermode: "x unified",
       xaxis: this.axis({ title: { text: this.word("batches"), standoff: 4 }, tickformat: ",d" }),
-      yaxis: this.axis({ type: "log", title: { text: this.word("norm"), standoff: 4 }, exponentformat: "power",
-        nticks: 5 }),
+      yaxis: this.axis({ type: "log", title: { text: this.word("norm"), standoff: 4 }, ...figures.LOG_TICKS }),
     };
   }
 

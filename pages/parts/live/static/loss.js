@@ -6,6 +6,7 @@ import * as figures from "./figures.js";
 const SPOKEN_EVERY_MS = 2000;
 const MOST_POINTS = 600; // per curve: more than the chart has pixels to show
 const STEADY = 0.97; // a loss that changes by less over the last fifth of the run is level
+const HIGH = 0.6; // of the height of the plot
 const FEW_BATCHES = 8; // on the axis: each gets its tick
 const MOST_MARKERS = 60; // more would merge into a band, and each is an SVG element of its own
 
@@ -26,6 +27,7 @@ export class LossChart {
 
   #plot = h("div", { class: "toytrain-plot", role: "img" });
   #placeholder = h("p", { class: "toytrain-placeholder" });
+  #legend = h("p", { class: "toytrain-legend" });
   #whole = h("button", { type: "button", class: "toytrain-toggle", hidden: "" });
   #unmounted = false;
 
@@ -41,10 +43,10 @@ export class LossChart {
     this.#placeholder.textContent = word("warming");
     this.#whole.textContent = word("whole_run");
     this.#whole.onclick = () => this.#showWholeRun();
-    this.header = h("header", { class: "toytrain-header" }, // its title are the tabs (charts.js)
-      h("p", { class: "toytrain-legend" }, ...["batch", "smoothed", "test"].map((curve) =>
-        h("span", { class: "toytrain-key" },
-          h("span", { class: `toytrain-line toytrain-line-${curve}` }), word(`curve_${curve}`)))),
+    this.#legend.append(...["batch", "smoothed", "test"].map((curve) =>
+      h("span", { class: "toytrain-key" },
+        h("span", { class: `toytrain-line toytrain-line-${curve}` }), word(`curve_${curve}`))));
+    this.header = h("header", { class: "toytrain-header" }, this.#legend, // its title are the tabs (charts.js)
       h("div", { class: "toytrain-tools" }, this.#whole,
         choiceButtons(word("loss_axis"), [
           [false, word("linear"), word("linear_help")],
@@ -105,6 +107,17 @@ export class LossChart {
     this.#drawn = Plotly.react(this.#plot, this.#curves(), this.#layout(), OPTIONS);
     if (isFirst) this.#plot.on("plotly_relayout", () => this.#redraw()); // another range shows other details
     this.#whole.hidden = this.#zoom() === null;
+    this.#placeLegend();
+  }
+
+  /** Where the legend lies in the plot it stands above the curves, and below them while they end high. */
+  #placeLegend() {
+    const { type, range: [low, high] = [0, 1] } = this.#plot.layout.yaxis;
+    const { smoothed } = this.#run;
+    const last = smoothed.length ? smoothed.at(smoothed.length - 1) : 0;
+    const share = ((type === "log" ? Math.log10(last) : last) - low) / (high - low);
+    const place = share > HIGH ? "below" : "above";
+    if (this.#legend.dataset.place !== place) this.#legend.dataset.place = place;
   }
 
   /** No updates until the pointer is up again. Plotly tells of a zoom, but not of one begun and given up. */
@@ -185,7 +198,7 @@ export class LossChart {
         spikethickness: 1, spikedash: "solid", spikecolor: quiet,
         unifiedhovertitle: { text: this.#word("hover_title", { step: "%{x:,d}" }) } },
       yaxis: { ...axis, type: logarithmic ? "log" : "linear", title: { text: this.#word("loss_of_axis"), standoff: 4 },
-        rangemode: logarithmic ? "normal" : "tozero", exponentformat: "power", nticks: 5,
+        rangemode: logarithmic ? "normal" : "tozero", ...(logarithmic ? figures.LOG_TICKS : { nticks: 5 }),
         uirevision: `${id} ${logarithmic}` },
     };
   }

@@ -128,7 +128,7 @@ export class OutputsView {
     return [
       [this.#word("softmax"), `p${subscript(at)} = ${power(logits[at])} / (${all}) = ${chosen}`],
       [this.#word("argmax"), finite ? this.#word("class", { label: predicted }) : this.#word("no_class")],
-      [this.#word("squared_error"), loss],
+      [this.#word("loss_by_hand"), loss],
     ];
   }
 
@@ -136,7 +136,7 @@ export class OutputsView {
     const target = this.#target;
     const text = target === null ? this.#word("choose_target")
       : `(${figures.value(output)} − ${figures.value(target)})² = ${figures.value(loss)}`;
-    return [[this.#word("squared_error"), text]];
+    return [[this.#word("loss_by_hand"), text]];
   }
 
   #write(lines) {

@@ -1,8 +1,6 @@
 // Streamlit's theme as values that a canvas and Plotly can use. Streamlit puts it on the component's host as CSS
 // variables (--st-text-color, ...), which CSS reads by itself (live.css) but a canvas cannot.
 
-const USUAL_TYPE = 16; // CSS pixels
-
 const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
 
 /** Any CSS colour -> [red, green, blue]. */
@@ -28,7 +26,6 @@ export function readTheme(element, large = false) {
     dark: sum(background) < sum(text),
     font: variable("--st-font", "sans-serif"),
     codeFont: variable("--st-code-font", "monospace"),
-    scale: parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_TYPE,
     scale: large ? SCALED : 1,
   };
 }
