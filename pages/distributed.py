@@ -148,7 +148,7 @@ def show_strip(setup: Setup, run: DistributedRun | None, permitted: bool) -> int
         st.button(_("Stop"), key="ranks_stop", disabled=over, on_click=session.attempt,
                   args=(run and run.stop,),
                   help=_("Ends the processes; what was found stays on the page."))  # fmt: skip
-        speed = st.selectbox(_("Speed"), SPEEDS, 1, key="ranks_speed", width=165, persist_state="session",
+        speed = st.selectbox(_("Speed"), SPEEDS, 1, key="ranks_speed", width=185, persist_state="session",
                              format_func=lambda speed: f"{speed or _('max')} {_('steps/s')}",
                              label_visibility="collapsed",
                              help=_("Steps per second at the most."))  # fmt: skip

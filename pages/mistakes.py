@@ -180,7 +180,7 @@ def show_strip(bench: Bench, run: LabRun, scripts: dict[str, str]) -> None:
         format_func=lambda speed: _("{speed} batches/s").format(speed=speed) if speed else _("max"),
         key="bench_speed",
         persist_state="session",
-        width=130,
+        width=165,
         label_visibility="collapsed",
         help=_("Batches per second at the most."),
     )

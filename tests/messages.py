@@ -29,6 +29,8 @@ FOR_PROGRAMMERS = {
     "KeyError",
     "NotImplementedError",
 }
+# What is shown whatever it looks like: of such a call all that stands in its place, and these by name.
+SHOWN = {"Mistake": {"title", "happens", "look", "find"}, "Probe": {"title", "about", "curves"}}
 
 Message = tuple[str | None, str]  # context, text
 
@@ -62,7 +64,7 @@ def texts_of_a_page(path: Path) -> Iterator[tuple[int, str]]:
 def sentences_of_the_core(path: Path) -> Iterator[tuple[int, str]]:
     """Every text of words in a module of the core, the open places of an f-string as {0}, {1}."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    left_out = set()
+    left_out, shown = set(), set()
     for node in ast.walk(tree):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef() if node.body:
@@ -71,9 +73,12 @@ def sentences_of_the_core(path: Path) -> Iterator[tuple[int, str]]:
                 left_out |= {id(part) for part in ast.walk(node) if part is not node}
             case ast.Raise(exc=ast.Call(func=ast.Name(id=name))) if name in FOR_PROGRAMMERS:
                 left_out |= {id(part) for part in ast.walk(node)}
+            case ast.Call(func=ast.Name(id=name)) if name in SHOWN:
+                given = [*node.args, *(word.value for word in node.keywords if word.arg in SHOWN[name])]
+                shown |= {id(part) for one in given for part in ast.walk(one)}
     for node in ast.walk(tree):
         text = None if id(node) in left_out else form(node)
-        if text is not None and is_prose(text):
+        if text is not None and (is_prose(text) or id(node) in shown):
             yield node.lineno, text
 
 

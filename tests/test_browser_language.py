@@ -45,6 +45,7 @@ def test_the_switch_changes_every_word_and_stands_in_the_address_after_a_reload_
     visitor = visit()
     visitor.choose("Language", "日本語")
     visitor.button("再生").wait_for()
+    visitor.until("document.querySelector('.st-key-speed').innerHTML.includes('100 バッチ/秒')")
     visitor.until("new URLSearchParams(location.search).get('lang') === 'ja'")
     visitor.reload()
     visitor.button("再生").wait_for()

@@ -165,6 +165,7 @@ def test_large_numbers_can_be_standardised_on_the_way():
         (b'1,2,0\n"' + b"1,2,0\n" * 100_000, "quotation mark"),
         (b"1," * (2**20) + b"1", "1,048,577 cells"),
         (b"a,b,c\nd,e,f\ng,h,i", "no rows"),
+        (b"a,b,c\n1,2,x\n1,foo,y", "that give a point (1) have one label. Line 3: b is"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_in_one_sentence(data, says):

@@ -10,6 +10,8 @@ from babel.messages.pofile import read_po
 from pages.parts import words
 from pages.parts.words import CORE, ENGLISH, FOLDER, LANGUAGES, _, said
 from toytrain import Config, ToytrainError
+from toytrain.mistakes import MISTAKES
+from toytrain.mistakes.probes import PROBES
 
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 KANA = re.compile(r"[ぁ-ヿ一-鿿]")
@@ -45,6 +47,14 @@ def test_no_text_is_left_out(code):
         if not ((message := known.get(text, context)) and message.string)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_word_of_the_mistake_lab_is_known(code):
+    texts = [text for one in MISTAKES.values() for text in (one.title, one.happens, one.look, one.find)]
+    texts += [text for one in PROBES.values() for text in (one.title, one.about, *one.curves)]
+    known = catalog(code)
+    assert [text for text in texts if not ((found := known.get(text, CORE)) and found.string)] == []
 
 
 @pytest.mark.parametrize("code", OTHERS)

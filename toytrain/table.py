@@ -164,9 +164,12 @@ def take(table: Table, choice: Choice) -> Taken:
             else:
                 rows.append((values[0] or 0.0, values[1] or 0.0, label))
     if not rows or (problems and len({label for _, _, label in rows}) < 2):
-        found = len(rows) or "no"
         first = f" {problems[0]}" if problems else ""
-        raise ToytrainError(f"There are {found} rows that could be points.{first}", code="norows")
+        if rows:
+            raise ToytrainError(
+                f"All rows that give a point ({len(rows)}) have one label.{first}", code="oneclass"
+            )
+        raise ToytrainError(f"There are no rows that could be points.{first}", code="norows")
     # One row more is kept where a header was recognised that is none.
     rows = rows[:MOST_POINTS]
     classes, labels = _classes([label for _, _, label in rows], names[choice.label], choice.decimal)

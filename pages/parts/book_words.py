@@ -69,7 +69,7 @@ def about() -> dict[str, str]:
             "by then."
         ),
         "mistakes": _(
-            "Six losses of the same training, each with one mistake in it. Not every mistake looks like one "
+            "The same training again, each time with one mistake in it. Not every mistake looks like one "
             "here: without `zero_grad` the five points are learned even faster, because all batches pull the "
             "same way. On data that are harder to separate the harm shows."
         ),

@@ -302,6 +302,9 @@ def language_key() -> str:
 def choose_language() -> None:
     """The language selector's callback."""
     st.session_state[LANGUAGE] = st.session_state[f"{LANGUAGE}_shown"]
+    for key, value in st.session_state.items():
+        if isinstance(value, str | int | list) and not isinstance(value, bool):
+            st.session_state[key] = value  # else a list goes on showing its choice in the old language
 
 
 speak(language)

@@ -10,8 +10,8 @@ MISTAKE = Mistake(
     "friction.",
     look="On the book's five points the loss looks better than the right one. On more data it falls "
     "quickly at first, then comes back and jumps; the accuracy falls to that of guessing.",
-    find="Print the gradient of one bias after backward(): it grows from batch to batch, as a stack "
-    "to which each batch adds, although the gradient of a single batch stays small.",
+    find="Print the gradient of one bias after backward(): it is a stack to which each batch adds, "
+    "and it swings far beyond what a single batch says.",
     right="""
         optimizer.zero_grad()
     """,
