@@ -110,6 +110,31 @@ def forked():
     warmed.stdout.close()
 
 
+# Pages without a browser (see driven.py)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """The engine behind the pages, with one worker; it writes nothing into the tree."""
+    from toytrain import distributed, engine
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TOYTRAIN_RUNS", "")
+        pool = engine.start(workers=1)
+        wait_until(lambda: pool.warm, 60)
+        yield pool
+        engine.stop()
+        distributed.stop()
+
+
+@pytest.fixture
+def own_runs(pool):
+    """Runs are closed when the test ends, so that none trains on beside the next."""
+    yield
+    for run in list(pool.runs.values()):
+        pool.close(run)
+
+
 # A browser (these are of use to test_browser*.py; each starts what it needs)
 
 

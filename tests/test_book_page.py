@@ -8,16 +8,16 @@ import re
 import pytest
 from browser import wait_until
 from conftest import ROOT
-from streamlit.testing.v1 import AppTest
+from driven import Driven
 
 from pages.parts import book_address, book_words
 from pages.parts.figure_table import Row, table
 from pages.parts.live import graph
 from pages.parts.session import MEMORY
-from toytrain import distributed, engine
+from toytrain import engine
 from toytrain.book import FIGURES, SECTIONS, Figure, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 BOOK = {
     "loss_of_one_example": "0.0852",
@@ -35,42 +35,16 @@ BOOK = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        pool = engine.start(workers=1)
-        wait_until(lambda: pool.warm, 60, "the worker is warm")
-        yield pool
-        engine.stop()
-        distributed.stop()
+class Page(Driven):
+    timeout = 60
 
-
-class Page:
     def __init__(self, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=60)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.app.run()
+        super().__init__(**query)
         self.turn_to("book.py")
-
-    def turn_to(self, page):
-        self.app.switch_page(page)
-        self.look()
-
-    def look(self):
-        self.app.run()
-        assert not self.app.exception, [error.message for error in self.app.exception]
 
     @property
     def reader(self):
-        return self.app.session_state[MEMORY].reader
-
-    @property
-    def address(self):
-        """The address as it is asked for after a reload."""
-        texts = dict(self.app.query_params.items())
-        return {name: text if isinstance(text, str) else text[0] for name, text in texts.items()}
+        return self.session.reader
 
     def run(self, key="all"):
         next(button for button in self.app.button if button.key == f"book_run_{key}").click()

@@ -13,15 +13,13 @@ import corpus
 import pytest
 import torch
 from browser import wait_until
-from conftest import ROOT
 from corpus import ACCEPTED
+from driven import Driven
 from streamlit.runtime.memory_media_file_storage import _calculate_file_id
-from streamlit.testing.v1 import AppTest
 
-from pages.parts.session import MEMORY
 from toytrain import Config, ToytrainError, Trainer, checkpoint, engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 GO_ON = "Go on from this file"
 WITHOUT_LOSSES = "full: the engine's, without history"
@@ -29,67 +27,28 @@ HONEST = corpus.honest()
 HOSTILE = corpus.hostile(f"{tempfile.gettempdir()}/toytrain-page-canary")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        engine.start(workers=1)
-        pool = engine.pool()
-        wait_until(lambda: pool.warm, 60, "the worker is warm")
-        yield pool
-        engine.stop()
-
-
-class Page:
+class Page(Driven):
     """The checkpoint page of a visitor who has trained some batches of a run of this address."""
 
     def __init__(self, steps=3, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.app.run()
+        super().__init__(**query)
         for _ in range(steps):
             self.click("Step batch")
-        self.app.switch_page("checkpoint.py").run()
-        self.check()
-
-    def check(self):
-        assert not self.app.exception, [error.message for error in self.app.exception]
-
-    def click(self, label):
-        next(button for button in self.app.button if button.label == label).click().run()
-        self.check()
+        self.turn_to("checkpoint.py")
 
     def upload(self, data):
-        self.app.file_uploader[0].set_value(("file.pth", data, "application/octet-stream")).run()
-        self.check()
+        self.app.file_uploader[0].set_value(("file.pth", data, "application/octet-stream"))
+        self.look()
 
     def go_on(self, data):
         """Upload the file, go on from it, and look at the train page."""
         self.upload(data)
         self.click(GO_ON)
-        self.app.switch_page("train.py").run()  # where the page has led to; AppTest alone would go back
-        self.check()
-
-    def choose(self, label, value):
-        next(box for box in self.app.selectbox if box.label == label).set_value(value).run()
-        self.check()
+        self.turn_to("train.py")  # where the page has led to; AppTest alone would go back
 
     @property
     def offers_to_go_on(self):
         return any(button.label == GO_ON for button in self.app.button)
-
-    @property
-    def session(self):
-        return self.app.session_state[MEMORY]
-
-    @property
-    def run(self):
-        return self.session.run
-
-    def sentences(self):
-        boxes = (*self.app.error, *self.app.warning, *self.app.info)
-        return [re.sub(r"\\(.)", r"\1", box.value) for box in boxes]
 
     def digest(self):
         """A hash of the visitor's session and of their run: weights, optimizer, losses, random state."""
@@ -100,10 +59,8 @@ class Page:
 
 
 @pytest.fixture
-def open_page(pool):
-    yield Page
-    for run in list(pool.runs.values()):
-        pool.close(run)
+def open_page(own_runs):
+    return Page
 
 
 def refusal(data):

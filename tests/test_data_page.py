@@ -6,19 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from browser import wait_until
-from conftest import ROOT
-from streamlit.testing.v1 import AppTest
+from driven import Driven
 
 from pages.parts.live import data_views
 from pages.parts.own_points import Draft, as_csv, shuffled_apart
-from pages.parts.session import MEMORY
-from toytrain import Config, ToytrainError, Trainer, engine
+from toytrain import Config, ToytrainError, Trainer
 from toytrain.datasets import DATASETS
 from toytrain.rows import EXAMPLE, read_rows, write_rows
 from toytrain.table import MAX_BYTES, guess, read_table, take
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 XOR = ((1, 1, 0), (-1, -1, 0), (0.9, 1.1, 0), (1, -1, 1), (-1, 1, 1), (-0.9, 1.1, 1))
 CSV = b"x1,x2,label\n1,1,a\n-1,-1,a\n0.9,1.1,a\n1,-1,b\n-1,1,b\n-0.9,1.1,b\n"
@@ -26,62 +23,31 @@ USE = "Use these points"
 MANY = tuple((number / 7, -number / 3, number % 3) for number in range(700))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        engine.start(workers=1)
-        pool = engine.pool()
-        wait_until(lambda: pool.warm, 60, "the worker is warm")
-        yield pool
-        engine.stop()
-
-
-class Page:
+class Page(Driven):
     """The data page of a visitor who has trained so many batches of a run of this address."""
 
     def __init__(self, view="datasets", steps=0, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.app.run()
+        super().__init__(**query)
         for _ in range(steps):
             self.click("Step batch")
-        self.app.switch_page("data.py").run()
-        self.check()
+        self.turn_to("data.py")
         if view != "datasets":
             self.see(view)
 
-    def check(self):
-        assert not self.app.exception, [error.message for error in self.app.exception]
-
     def see(self, view):
-        next(group for group in self.app.button_group if group.key == "data_view").set_value(view).run()
-        self.check()
-
-    def click(self, label):
-        next(button for button in self.app.button if button.label == label).click().run()
-        self.check()
+        next(group for group in self.app.button_group if group.key == "data_view").set_value(view)
+        self.look()
 
     def upload(self, data, name="file.csv"):
-        self.app.file_uploader[0].set_value((name, data, "text/csv")).run()
-        self.check()
+        self.app.file_uploader[0].set_value((name, data, "text/csv"))
+        self.look()
 
     def has(self, label):
         return any(button.label.startswith(label) and not button.disabled for button in self.app.button)
 
-    @property
-    def session(self):
-        return self.app.session_state[MEMORY]
-
-    @property
-    def run(self):
-        return self.session.run
-
     def put(self, points):
         self.session.draft.put(tuple(points))
-        self.app.run()
-        self.check()
+        self.look()
 
     def errors(self):
         return [re.sub(r"\\(.)", r"\1", box.value) for box in (*self.app.error, *self.app.warning)]
@@ -91,10 +57,8 @@ class Page:
 
 
 @pytest.fixture
-def open_page(pool):
-    yield Page
-    for run in list(pool.runs.values()):
-        pool.close(run)
+def open_page(own_runs):
+    return Page
 
 
 # Datasets
@@ -398,8 +362,7 @@ def test_many_points_leave_the_address_and_a_reload_finds_them_with_the_run(open
     assert again.session.config == page.session.config
     assert again.run is page.run
     assert again.session.notices == []
-    page.app.switch_page("train.py").run()
-    page.check()
+    page.turn_to("train.py")
     assert "too many for an address" in page.captions()
 
 

@@ -5,41 +5,23 @@ import re
 
 import pytest
 from browser import wait_until
-from conftest import ROOT
-from streamlit.testing.v1 import AppTest
+from driven import Driven
 
-from pages.parts.session import MEMORY
-from toytrain import Config, distributed, engine
+from toytrain import Config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        engine.start(workers=1)
-        yield
-        engine.stop()
-        distributed.stop()
+class Page(Driven):
+    timeout = 60
 
-
-class Page:
     def __init__(self, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=60)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.app.run()
-        self.app.switch_page("distributed.py")
-        self.look()
-
-    def look(self):
-        self.app.run()
-        assert not self.app.exception, [error.message for error in self.app.exception]
+        super().__init__(**query)
+        self.turn_to("distributed.py")
 
     @property
     def run(self):
-        return self.app.session_state[MEMORY].ranks
+        return self.session.ranks
 
     def button(self, label):
         return next(button for button in self.app.button if button.label == label)
@@ -57,10 +39,6 @@ class Page:
         widgets = (*self.app.toggle, *self.app.radio, *self.app.number_input)
         next(widget for widget in widgets if widget.key == f"ranks_{name}").set_value(value)
         self.look()
-
-    def sentences(self):
-        boxes = (*self.app.error, *self.app.warning, *self.app.info)
-        return [re.sub(r"\\(.)", r"\1", box.value) for box in boxes]
 
     def shard(self, rank):
         """The rows of a rank's cards as they stand on the page, the dropped ones with a minus."""

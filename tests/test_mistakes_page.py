@@ -7,6 +7,7 @@ import re
 import pytest
 from browser import wait_until
 from conftest import ROOT
+from driven import Driven
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import lab_charts
@@ -17,55 +18,25 @@ from toytrain.engine import LabRun
 from toytrain.mistakes import MISTAKES
 from toytrain.mistakes.scripts import MARK, write_scripts
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 CASES = range(1, 400)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        pool = engine.start(workers=1)
-        wait_until(lambda: pool.warm, 60, "the engine is warm")
-        yield pool
-        engine.stop()
+class Page(Driven):
+    timeout = 60
 
-
-class Page:
     def __init__(self, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=60)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.app.run()
-        self.app.switch_page("mistakes.py")
-        self.look()
-
-    def look(self):
-        self.app.run()
-        assert not self.app.exception, [error.message for error in self.app.exception]
+        super().__init__(**query)
+        self.turn_to("mistakes.py")
 
     @property
     def bench(self) -> Bench:
-        return self.app.session_state[MEMORY].bench
+        return self.session.bench
 
     @property
     def run(self):
         return self.bench.run
-
-    @property
-    def address(self):
-        """The address as somebody else would open it, or the same person after a reload."""
-        texts = dict(self.app.query_params.items())
-        return {name: text if isinstance(text, str) else text[0] for name, text in texts.items()}
-
-    def click(self, label):
-        next(button for button in self.app.button if button.label == label).click()
-        self.look()
-
-    def choose(self, label, value):
-        next(box for box in self.app.selectbox if box.label == label).set_value(value)
-        self.look()
 
     def guess(self, name):
         self.choose("The mistake is", name)

@@ -8,57 +8,23 @@ import re
 from dataclasses import replace
 
 import pytest
-from browser import wait_until
-from conftest import ROOT
-from streamlit.testing.v1 import AppTest
+from driven import Driven
 
 from pages.parts import controls
-from pages.parts.session import MEMORY, SPEEDS
+from pages.parts.session import SPEEDS
 from toytrain import Config, engine, make_data
 from toytrain.config import FIELDS, GROUPS, OPTIMIZERS, SCHEDULES, limits
 from toytrain.datasets import DATASETS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")  # nothing is written into the tree
-        engine.start(workers=1)
-        pool = engine.pool()
-        wait_until(lambda: pool.warm, 60, "the worker is warm")
-        yield pool
-        engine.stop()
-
-
-class Page:
+class Page(Driven):
     """The train page in one visitor's session."""
-
-    def __init__(self, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in query.items():
-            self.app.query_params[name] = text
-        self.run_script()
-
-    def run_script(self):
-        self.app.run()
-        self.check()
-
-    def check(self):
-        assert not self.app.exception, [error.message for error in self.app.exception]
-
-    @property
-    def session(self):
-        return self.app.session_state[MEMORY]
 
     @property
     def config(self):
         return self.session.config
-
-    @property
-    def run(self):
-        return self.session.run
 
     def widgets(self):
         """Every widget of the sidebar by the Config field it stands for."""
@@ -83,12 +49,12 @@ class Page:
 
     def set(self, name, value):
         """Put a value into a field's widget, as the widget holds it."""
-        self.widgets()[name].set_value(value).run()
-        self.check()
+        self.widgets()[name].set_value(value)
+        self.look()
 
     def click(self, key):
-        self.app.button(key=key).click().run()
-        self.check()
+        self.app.button(key=key).click()
+        self.look()
 
     def train(self):
         self.click("step_batch")
@@ -98,17 +64,8 @@ class Page:
 
 
 @pytest.fixture
-def open_page(pool):
-    """Opens pages; their runs are closed at the end, so that no test trains on beside the next."""
-    pages = []
-
-    def open_page(**query):
-        pages.append(Page(**query))
-        return pages[-1]
-
-    yield open_page
-    for run in list(pool.runs.values()):
-        pool.close(run)
+def open_page(own_runs):
+    return Page
 
 
 def plain(sentence):
@@ -294,8 +251,8 @@ def test_another_dataset_takes_the_nearest_number_of_classes_it_can_have(open_pa
 def test_every_speed_reaches_the_run(open_page):
     page = open_page()
     for speed in SPEEDS:
-        page.app.selectbox(key="speed").set_value(speed).run()
-        page.check()
+        page.app.selectbox(key="speed").set_value(speed)
+        page.look()
         assert page.run.speed == speed
     page.click("reset")
     assert page.run.speed == SPEEDS[-1]

@@ -9,21 +9,20 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import wait_until
 from conftest import ROOT
+from driven import Driven
 from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.confusion import confusion_matrix
 from pages.parts.live import traces
-from pages.parts.session import MEMORY
 from pages.parts.tables import classes_csv, confusion_csv, rows_csv, scores_csv, to_csv
-from toytrain import Config, Trainer, engine
+from toytrain import Config, Trainer
 from toytrain.engine.frame import decode
 from toytrain.evaluation import evaluate_part
 from toytrain.trace import trace_point
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pool")]
 
 BOOK = Config(dataset="book", batch_size=2, drop_last=True, learning_rate=0.5, seed=123, epochs=3)
 BLOBS = Config(dataset="blobs", classes=4, points=80, noise=1.0, batch_size=16, dropout=0.2)
@@ -31,41 +30,14 @@ PLANE = Config(dataset="plane", points=60)
 MANY = ";".join(f"{row % 71},{row % 73},{row % 2}" for row in range(5000))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def pool():
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TOYTRAIN_RUNS", "")
-        engine.start(workers=1)
-        pool = engine.pool()
-        wait_until(lambda: pool.warm, 60, "the worker is warm")
-        yield pool
-        engine.stop()
-
-
-class Page:
+class Page(Driven):
     """The predict page of a visitor whose run has trained some batches."""
 
     def __init__(self, config, steps, **query):
-        self.app = AppTest.from_file(str(ROOT / "pages/main.py"), default_timeout=30)
-        for name, text in (config.to_texts() | query).items():
-            self.app.query_params[name] = text
-        self.app.run()
+        super().__init__(**(config.to_texts() | query))
         for _ in range(steps):
             self.run.step_batch()
-        self.app.switch_page("predict.py")
-        self.look()
-
-    def look(self):
-        self.app.run()
-        assert not self.app.exception, [error.message for error in self.app.exception]
-
-    @property
-    def session(self):
-        return self.app.session_state[MEMORY]
-
-    @property
-    def run(self):
-        return self.session.run
+        self.turn_to("predict.py")
 
     @property
     def rows(self):
@@ -80,10 +52,8 @@ class Page:
 
 
 @pytest.fixture
-def open_page(pool):
-    yield Page
-    for run in list(pool.runs.values()):
-        pool.close(run)
+def open_page(own_runs):
+    return Page
 
 
 def trained(config, steps):

@@ -34,8 +34,8 @@ def _show_found(found: dict[str, Any]) -> None:
     suggestion = found["suggestion"]
     live.show_chart(charts.rate_search(found), "rate_search", in_words(found))
     if suggestion is None:
-        st.info(_("The loss has not fallen at any rate, so there is none to suggest: the run may have "
-                  "learned all it can, or its settings do not fit the data."))  # fmt: skip
+        st.info(_("The smoothed loss has hardly fallen at any rate, so there is none to suggest: the run may "
+                  "have learned all it can, or it needs more than a hundred batches to begin."))  # fmt: skip
         return
     bounds = limits("learning_rate")
     low, high = float(bounds.low or 0), float(bounds.high or 1)

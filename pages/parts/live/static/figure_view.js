@@ -7,6 +7,7 @@ import { atMostEvery, h, loadScript, setText } from "./dom.js";
 
 const EVERY_MS = 200; // between two looks: what is slow to change need not be asked for with every frame
 const SPOKEN_EVERY_MS = 2000;
+const FEW_BATCHES = 8;
 const MARGIN = { l: 52, r: 10, t: 8, b: 38, autoexpand: false };
 const OPTIONS = { displayModeBar: false, showTips: false };
 
@@ -129,6 +130,12 @@ export class FigureView {
     const gridcolor = `rgba(${this.theme.text}, 0.09)`;
     const plain = { gridcolor, zeroline: false, ticks: "", automargin: false, fixedrange: true };
     return { ...plain, ticklabelstandoff: 5, ...more };
+  }
+
+  /** The axis of batches, from one to another: of a few each gets its tick, for figures between them would repeat. */
+  batches(first, last, more = {}) {
+    return this.axis({ title: { text: this.word("batches"), standoff: 4 }, tickformat: ",d",
+      dtick: last - first < FEW_BATCHES ? 1 : undefined, ...more });
   }
 
   #resize(size) {

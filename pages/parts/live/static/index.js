@@ -139,7 +139,10 @@ class LiveViews {
   }
 
   #restage() {
+    const hadFocus = document.activeElement?.closest(".toytrain-places");
     for (const view of Object.values(this.#views)) view.restage?.();
+    // The button that was pressed has gone with its view; whoever pressed it by a key goes on from its like.
+    if (hadFocus) this.#grid.querySelector(":not([hidden]) > header > .toytrain-places > [aria-pressed=true]")?.focus();
     this.#stream?.show();
   }
 

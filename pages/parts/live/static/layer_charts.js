@@ -29,9 +29,9 @@ export class RatesChart extends FigureView {
       hovertemplate: "%{y:.4g}<extra></extra>" }];
   }
 
-  layout() {
+  layout({ head }) {
     return {
-      xaxis: this.axis({ title: { text: this.word("batches"), standoff: 4 }, rangemode: "tozero", tickformat: ",d" }),
+      xaxis: this.batches(0, head.step, { rangemode: "tozero" }),
       yaxis: this.axis({ title: { text: this.word("learning_rate"), standoff: 4 }, rangemode: "tozero", nticks: 5 }),
     };
   }
@@ -94,11 +94,11 @@ export class GradientsChart extends FigureView {
     }));
   }
 
-  layout({ arrays: { gradient_reach: reach } }) {
+  layout({ arrays: { gradient_reach: reach, gradient_norms: norms } }) {
     if (!this.#overTime) return beside(this, reach);
     return {
       hovermode: "x unified",
-      xaxis: this.axis({ title: { text: this.word("batches"), standoff: 4 }, tickformat: ",d" }),
+      xaxis: this.batches(norms[0], norms.at(-1 - reach.length)),
       yaxis: this.axis({ type: "log", title: { text: this.word("norm"), standoff: 4 }, ...figures.LOG_TICKS }),
     };
   }
