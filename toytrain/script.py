@@ -168,7 +168,7 @@ def _make_model(config: Config, has_initial_weights: bool) -> str:
     moved = ".to(device)" if device else ""
     # The warning comes from torch.optim itself, at the first step outside of a CUDA graph.
     counts = (
-        "# capturable=True is part of the result; the warning that it costs time outside of CUDA graphs is right.\n"
+        "# capturable=True is part of the result, though PyTorch warns that it costs time here.\n"
         if "capturable" in arguments
         else ""
     )
