@@ -15,7 +15,7 @@ from toytrain import Trainer
 from toytrain.engine import Run
 from toytrain.engine.frame import Frame
 
-pool, open_page = test_pages.pool, test_pages.open_page  # fixtures
+open_page = test_pages.open_page  # a fixture
 
 NAMES = (
     "first-network",
@@ -258,14 +258,14 @@ def test_a_step_turns_green_when_it_is_done_and_not_before(open_page):
     assert page.config == find("first-network", "en").config
     assert set(page.widgets()) == set()
     assert "check_circle" not in texts(page)
-    page.run_script()
+    page.look()
     assert page.session.done == 0
     page.train()
-    page.run_script()
+    page.look()
     assert page.session.done == 1
     assert texts(page).count(":green[:material/check_circle:]") == 1
     assert page.app.query_params["done"] == "1"
-    page.run_script()
+    page.look()
     assert page.session.done == 1  # the second asks for a whole epoch
 
 
@@ -296,8 +296,7 @@ def test_odd_lessons_in_an_address_are_named(open_page):
 def test_the_page_of_lessons_lists_them_begins_one_and_names_broken_files(open_page, folder):
     (folder / "broken.md").write_text("+++\ntitle = 1\n+++\n", encoding="utf-8")
     page = open_page(passed="capacity")
-    page.app.switch_page("lessons.py").run()
-    page.check()
+    page.turn_to("lessons.py")
     titles = " ".join(element.value for element in page.app.main.markdown)
     assert all(lesson.title in titles for lesson in all_lessons("en")[0])
     assert titles.count("check_circle") == 1

@@ -12,7 +12,7 @@ from toytrain import ToytrainError
 
 pytestmark = pytest.mark.slow
 
-pool, open_page = test_pages.pool, test_pages.open_page  # fixtures
+open_page = test_pages.open_page  # a fixture
 
 
 def read(**texts):
@@ -156,8 +156,8 @@ def test_the_panel_arranges_the_page_and_makes_the_link_for_students(open_page):
     app = page.app
     app.multiselect(key="screen_hide").set_value(["noise", "loss"]).run()
     app.multiselect(key="screen_lock").set_value(["dataset"]).run()
-    app.text_area(key="screen_task").set_value("Find it").run()
-    page.check()
+    app.text_area(key="screen_task").set_value("Find it")
+    page.look()
     assert page.session.screen == Screen(("noise", "loss"), ("dataset",), "Find it")
     assert "noise" not in page.widgets()
     (link,) = [code.value for code in app.code if "teachers" in code.value]
@@ -227,7 +227,7 @@ def test_half_steps_go_through_one_step_and_make_it(open_page):
     page.click("half_step")
     assert page.session.half["part"] == "forward"
     page.train()  # what else trains ends the mode
-    page.run_script()
+    page.look()
     assert page.session.half is None
     assert page.run.steps == 2  # the begun step was finished first
 
