@@ -10,10 +10,23 @@ import dataclasses
 import pytest
 import torch
 from conftest import same
-from test_fast_step import OPTIONS, Beside, by_hand, options, parts, plain, plainly, sgd, told, with_
+from test_fast_step import (
+    OPTIONS,
+    Beside,
+    by_hand,
+    check_divergence,
+    options,
+    parts,
+    plain,
+    plainly,
+    sgd,
+    with_,
+)
 
 from toytrain import Config, Trainer
 from toytrain.fast_step import captured, runner
+from toytrain.optimizers import optimizer_arguments
+from toytrain.script import write_script
 
 
 @pytest.fixture(autouse=True)
@@ -86,17 +99,7 @@ def test_where_the_learning_rate_changes_at_each_step_the_plain_step_trains(capt
 @pytest.mark.parametrize("name", ["sgd", "adam", "batch norm"])
 @pytest.mark.parametrize("rate", [1e12, 3e38])
 def test_a_run_diverges_at_the_step_and_with_the_weights_of_a_plain_one(name, rate):
-    def diverging():
-        trainer = Trainer.from_config(OPTIONS[name])
-        trainer.learning_rates[303] = rate
-        return trainer
-
-    trainer = diverging()
-    trainer.advance(steps=200)
-    trainer.advance(steps=800)
-    assert trainer.diverged
-    assert trainer.fast_steps > 0
-    assert same(told(trainer), told(plainly(diverging(), 1000)))
+    check_divergence(name, rate)
 
 
 def test_a_step_with_other_bits_is_found_out_and_changes_nothing(monkeypatch):
@@ -115,28 +118,20 @@ def test_a_step_with_other_bits_is_found_out_and_changes_nothing(monkeypatch):
     assert same(parts(trainer), parts(plain(OPTIONS["sgd"], 100)))
 
 
-def test_a_capture_that_fails_is_a_reason_and_changes_nothing(monkeypatch):
-    def capture(step):
-        raise RuntimeError("no graphs here")
-
-    monkeypatch.setattr(captured, "capture", capture)
-    trainer = Trainer.from_config(OPTIONS["dropout"])
-    trainer.advance(steps=100)
-    assert trainer.fast_steps == 0
-    assert trainer.why_plain == "The fast step failed (RuntimeError: no graphs here)."
-    assert same(parts(trainer), parts(plain(OPTIONS["dropout"], 100)))
-
-
-def test_a_preparation_that_fails_is_a_reason_and_changes_nothing(monkeypatch):
-    def warm_up(step):
-        step()
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [("capture", "The fast step failed"), ("warm_up", "The fast step could not be prepared")],
+)
+def test_what_fails_on_the_device_is_a_reason_and_changes_nothing(monkeypatch, part, reason):
+    def failing(step):
+        step()  # which moves the generator
         raise RuntimeError("no room here")
 
-    monkeypatch.setattr(captured, "warm_up", warm_up)
+    monkeypatch.setattr(captured, part, failing)
     trainer = Trainer.from_config(OPTIONS["dropout"])
     trainer.advance(steps=100)
     assert trainer.fast_steps == 0
-    assert trainer.why_plain == "The fast step could not be prepared (RuntimeError: no room here)."
+    assert trainer.why_plain == f"{reason} (RuntimeError: no room here)."
     assert same(parts(trainer), parts(plain(OPTIONS["dropout"], 100)))
 
 
@@ -164,9 +159,6 @@ def test_data_changed_between_two_slices_is_seen():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
 def test_only_a_run_on_cuda_counts_the_steps_of_its_optimizer_there(optimizer):
-    from toytrain.optimizers import optimizer_arguments
-    from toytrain.script import write_script
-
     for device in ("cpu", "cuda"):
         config = Config(optimizer=optimizer, device=device)
         _, arguments = optimizer_arguments(config)
